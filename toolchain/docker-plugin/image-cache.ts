@@ -1,0 +1,114 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import * as path from "node:path";
+import { pipeline } from "node:stream/promises";
+import type Docker from "dockerode";
+import { engineMessages, ifExists } from "./engine-messages";
+
+/** What is known of an image that was built from a key. */
+interface CachedImage {
+  imageId: string;
+  /** The name it was first built under: for people who look into the folder. */
+  name: string;
+  /** Bytes, uncompressed. */
+  size: number;
+  /** When it was built, ISO 8601. */
+  made: string;
+}
+
+/**
+ * Built images by the digest of everything that went into them: `<key>.json` tells the image's ID, `<key>.tar` is the
+ * image itself, for an engine that has lost it.
+ */
+export class ImageCache {
+  private readonly folder: string;
+
+  constructor(
+    cacheFolder: string,
+    private readonly docker: Docker,
+  ) {
+    this.folder = path.join(cacheFolder, "images");
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+  }
+
+  lockFile(key: string): string {
+    return path.join(this.folder, `${key}.lock`);
+  }
+
+  /** The image's ID, if it was built before and can be had again. */
+  async find(key: string): Promise<{ imageId: string; how: "present" | "cache" } | undefined> {
+    const imageId = await this.recordedId(key);
+    if (imageId === undefined) return undefined;
+    if (await this.isInEngine(imageId)) return { imageId, how: "present" };
+    if ((await this.load(key)) && (await this.isInEngine(imageId))) return { imageId, how: "cache" };
+    return undefined;
+  }
+
+  async remember(key: string, imageId: string, name: string): Promise<void> {
+    const { Size: size } = await this.docker.getImage(imageId).inspect();
+    const record: CachedImage = { imageId, name, size, made: new Date().toISOString() };
+    await this.write(this.file(key, "json"), (partial) =>
+      writeFile(partial, JSON.stringify(record, undefined, 2)),
+    );
+  }
+
+  /** Saves the image to disk unless that was done before. By ID, so that loading it brings no name back. */
+  async keep(key: string, imageId: string): Promise<void> {
+    const target = this.file(key, "tar");
+    if (await exists(target)) return;
+    await this.write(target, async (partial) => {
+      await pipeline(await this.docker.getImage(imageId).get(), createWriteStream(partial));
+    });
+  }
+
+  private async recordedId(key: string): Promise<string | undefined> {
+    try {
+      return (JSON.parse(await readFile(this.file(key, "json"), "utf8")) as CachedImage).imageId;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private async isInEngine(imageId: string): Promise<boolean> {
+    return (await ifExists(this.docker.getImage(imageId).inspect())) !== undefined;
+  }
+
+  /** An archive that cannot be loaded is thrown away: the image is built again. */
+  private async load(key: string): Promise<boolean> {
+    const archive = this.file(key, "tar");
+    if (!(await exists(archive))) return false;
+    try {
+      const answer = await this.docker.loadImage(createReadStream(archive), { quiet: true });
+      for await (const message of engineMessages(answer)) if (message.error) throw new Error(message.error);
+      return true;
+    } catch {
+      await rm(archive, { force: true });
+      return false;
+    }
+  }
+
+  /** Under a temporary name first, so that an interrupted write leaves nothing under the final one. */
+  private async write(target: string, make: (partial: string) => Promise<void>): Promise<void> {
+    const partial = `${target}.partial`;
+    try {
+      await make(partial);
+      await rename(partial, target);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  }
+
+  private file(key: string, extension: "json" | "tar"): string {
+    return path.join(this.folder, `${key}.${extension}`);
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}
