@@ -63,6 +63,8 @@ export interface Workload {
   environment?: Record<string, pulumi.Input<string>>;
   files?: RenderedFile[];
   ports?: Port[];
+  /** Number of equal, numbered instances, each with the next published port; a single, unnumbered one if absent. */
+  replicas?: number;
   volumes?: DataVolume[];
   health: HealthCheck;
   resources: Resources;

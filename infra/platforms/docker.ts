@@ -1,0 +1,140 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { Deployment, Platform } from "../platform";
+import type { HealthCheck, Workload } from "../workload";
+
+export interface DockerPlatformArgs {
+  /** Name of the stack: part of every name, so that stacks live side by side. */
+  stack: string;
+}
+
+/** Runs workloads as containers of the local Docker engine, on one network, published on loopback only. */
+export class DockerPlatform extends pulumi.ComponentResource implements Platform {
+  readonly publishedHost = "127.0.0.1";
+  private readonly prefix: string;
+  private readonly stackLabel: { label: string; value: string };
+  private readonly network: docker.Network;
+  private readonly volumes = new Map<string, docker.Volume>();
+
+  constructor(name: string, args: DockerPlatformArgs, options?: pulumi.ComponentResourceOptions) {
+    super("lakestack:platforms:Docker", name, {}, options);
+    this.prefix = `lakestack-${args.stack}`;
+    this.stackLabel = { label: "lakestack.stack", value: args.stack };
+    this.network = new docker.Network(
+      "network",
+      { name: this.prefix, labels: [this.stackLabel] },
+      { parent: this },
+    );
+    this.registerOutputs({ network: this.network.name });
+  }
+
+  deploy(workload: Workload, parent: pulumi.Resource, after: Deployment[] = []): Deployment {
+    const dependsOn = after.flatMap(({ ready }) => ready);
+    const count = workload.replicas ?? 1;
+    const containers = Array.from({ length: count }, (_, index) =>
+      this.container(workload, index, parent, dependsOn),
+    );
+    return { ready: containers };
+  }
+
+  private container(
+    workload: Workload,
+    index: number,
+    parent: pulumi.Resource,
+    dependsOn: pulumi.Resource[],
+  ): docker.Container {
+    const name = replicaName(workload, index);
+    const [entrypoint, ...command] = startCommand(workload);
+    const memory = workload.resources.memoryMiB;
+    return new docker.Container(
+      name,
+      {
+        name: `${this.prefix}-${name}`,
+        hostname: name,
+        image: workload.image,
+        entrypoints: entrypoint === undefined ? [] : [entrypoint],
+        command,
+        envs: Object.entries(workload.environment ?? {}).map(
+          ([key, value]) => pulumi.interpolate`${key}=${value}`,
+        ),
+        uploads: (workload.files ?? []).map(({ path, content, executable }) => ({
+          file: path,
+          content,
+          executable: executable ?? false,
+        })),
+        ports: (workload.ports ?? []).flatMap(({ port, publish }) =>
+          publish === undefined
+            ? []
+            : [{ internal: port, external: publish + index, ip: this.publishedHost, protocol: "tcp" }],
+        ),
+        volumes: (workload.volumes ?? []).map((volume) => ({
+          volumeName: this.volume(volume.name).name,
+          containerPath: volume.path,
+        })),
+        networksAdvanced: [{ name: this.network.name, aliases: [name] }],
+        labels: [this.stackLabel, { label: "lakestack.service", value: name }],
+        ...health(workload.health),
+        // Without the same value for memorySwap, the engine adds one of its own and every refresh shows a change.
+        memory,
+        memorySwap: memory,
+        ...(workload.resources.cpus === undefined ? {} : { cpus: String(workload.resources.cpus) }),
+        capabilities: { drops: ["CAP_ALL"] },
+        securityOpts: ["no-new-privileges"],
+        init: true,
+        restart: "unless-stopped",
+        destroyGraceSeconds: workload.stopGraceSeconds ?? 30,
+      },
+      { parent, dependsOn, deleteBeforeReplace: true },
+    );
+  }
+
+  /** Workloads that name the same volume share it. */
+  private volume(name: string): docker.Volume {
+    const known = this.volumes.get(name);
+    if (known !== undefined) return known;
+    const volume = new docker.Volume(
+      name,
+      { name: `${this.prefix}-${name}`, labels: [this.stackLabel] },
+      { parent: this },
+    );
+    this.volumes.set(name, volume);
+    return volume;
+  }
+}
+
+/** A workload with a number of replicas has numbered ones, from 1; a single one keeps its plain name. */
+function replicaName(workload: Workload, index: number): string {
+  return workload.replicas === undefined ? workload.name : `${workload.name}-${index + 1}`;
+}
+
+/** Docker has no step before the command: a shell runs `prepare` and then becomes the command. */
+export function startCommand({ prepare, command }: Pick<Workload, "prepare" | "command">): string[] {
+  if (prepare === undefined) return command;
+  return ["/bin/sh", "-c", `${shellWords(prepare)} && exec ${shellWords(command)}`];
+}
+
+const shellWords = (words: string[]) => words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+
+/** Seconds in Go's form: any other form of the same time is reported as a difference at every refresh. */
+export function goDuration(seconds: number): string {
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor((seconds % 3600) / 60);
+  const rest = `${seconds % 60}s`;
+  if (hours > 0) return `${hours}h${minutes}m${rest}`;
+  return minutes > 0 ? `${minutes}m${rest}` : rest;
+}
+
+function health(check: HealthCheck): Pick<docker.ContainerArgs, "healthcheck" | "wait" | "waitTimeout"> {
+  const start = check.startSeconds ?? 120;
+  return {
+    healthcheck: {
+      tests: ["CMD", ...check.command],
+      interval: goDuration(check.intervalSeconds ?? 5),
+      timeout: goDuration(check.timeoutSeconds ?? 5),
+      startPeriod: goDuration(start),
+      retries: 3,
+    },
+    wait: true,
+    waitTimeout: start + 60,
+  };
+}

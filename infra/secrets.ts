@@ -1,0 +1,139 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
+import { createAuthority, createCertificate, remainingDays } from "./tls";
+
+/** Every secret of a stack. All are generated; those that people type can be set by configuration. */
+export interface SecretValues {
+  trinoPassword: string;
+  airflowPassword: string;
+  objectStorePassword: string;
+  /** Salts the hash in Trino's password file, so that it is the same at every `up`. */
+  trinoPasswordSalt: string;
+  /** Trino's nodes recognise each other by it. */
+  trinoInternalSecret: string;
+  databasePassword: string;
+  catalogDatabasePassword: string;
+  airflowDatabasePassword: string;
+  catalogObjectStoreKey: string;
+  sparkObjectStoreKey: string;
+  sparkAuthenticationSecret: string;
+  airflowFernetKey: string;
+  airflowApiSecretKey: string;
+  airflowJwtSecret: string;
+  caCertificate: string;
+  caKey: string;
+  trinoCertificate: string;
+  trinoKey: string;
+}
+
+/** The same, each marked as a secret. */
+export type Secrets = { [K in keyof SecretValues]: pulumi.Output<string> };
+
+/** Secrets that a person types and may want to choose: `pulumi config set --secret KEY`. */
+const chosen = ["trinoPassword", "airflowPassword", "objectStorePassword"] as const;
+
+/** Configuration key that holds the generated secrets as one encrypted JSON document. */
+const documentKey = "secrets";
+
+/** A certificate is renewed when it has fewer days left than this. */
+const renewalDays = 30;
+
+/** Letters and digits only: safe in URLs, property files and shells. 24 of them hold 142 bits. */
+function password(length = 24): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  let result = "";
+  while (result.length < length) {
+    // Bytes from 248 on would make the first letters likelier than the rest.
+    for (const byte of randomBytes(length)) if (byte < 248) result += alphabet.charAt(byte % 62);
+  }
+  return result.slice(0, length);
+}
+
+/**
+ * Fills in what is missing and renews what is about to expire; keeps everything else.
+ *
+ * @param hosts names that clients may call Trino by.
+ */
+export async function completeSecrets(known: Partial<SecretValues>, hosts: string[]): Promise<SecretValues> {
+  const secrets = {
+    trinoPassword: password(),
+    airflowPassword: password(),
+    objectStorePassword: password(),
+    trinoPasswordSalt: randomBytes(16).toString("hex"),
+    trinoInternalSecret: password(48),
+    databasePassword: password(),
+    catalogDatabasePassword: password(),
+    airflowDatabasePassword: password(),
+    catalogObjectStoreKey: password(40),
+    sparkObjectStoreKey: password(40),
+    sparkAuthenticationSecret: password(48),
+    // Fernet wants 32 bytes, base64 with - and _.
+    airflowFernetKey: randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_"),
+    airflowApiSecretKey: password(48),
+    airflowJwtSecret: password(64),
+    caCertificate: "",
+    caKey: "",
+    trinoCertificate: "",
+    trinoKey: "",
+    ...known,
+  };
+  if (secrets.caKey === "" || remainingDays(secrets.caCertificate) < renewalDays) {
+    const authority = await createAuthority("Lakestack local authority");
+    Object.assign(secrets, { caCertificate: authority.certificate, caKey: authority.key, trinoKey: "" });
+  }
+  if (secrets.trinoKey === "" || remainingDays(secrets.trinoCertificate) < renewalDays) {
+    const authority = { certificate: secrets.caCertificate, key: secrets.caKey };
+    const server = await createCertificate(authority, hosts);
+    Object.assign(secrets, { trinoCertificate: server.certificate, trinoKey: server.key });
+  }
+  return secrets;
+}
+
+/** Writes the document into the stack's configuration file, encrypted. It travels by standard input. */
+function save(document: string): void {
+  try {
+    execFileSync("pulumi", ["config", "set", "--secret", documentKey, "--stack", pulumi.getStack()], {
+      input: document,
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+  } catch (error) {
+    const reason = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : String(error);
+    throw new pulumi.RunError(
+      `The secrets of stack ${pulumi.getStack()} were generated but could not be kept: ${reason}\n` +
+        "The pulumi command must be on the PATH and able to open the stack without asking: set " +
+        "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE, or see npm run env.",
+    );
+  }
+}
+
+/**
+ * The stack's secrets: read from its encrypted configuration, generated there at first use.
+ *
+ * Generation can't wait for a resource: a preview shows the same values that the update will use.
+ */
+export async function loadSecrets(hosts: string[]): Promise<Secrets> {
+  const config = new pulumi.Config("lakestack");
+  const document = config.get(documentKey);
+  const known = document === undefined ? {} : (JSON.parse(document) as Partial<SecretValues>);
+  const values = await completeSecrets(known, hosts);
+  const completed = JSON.stringify(values);
+  if (completed !== document) {
+    save(completed);
+    void pulumi.log.info(
+      `Generated the missing secrets of stack ${pulumi.getStack()}; they are kept encrypted in its configuration.`,
+    );
+  }
+  for (const key of chosen) {
+    const value = config.get(key);
+    if (value === undefined) continue;
+    if (value.length < 8)
+      throw new pulumi.RunError(
+        `lakestack:${key} has ${value.length} characters, expected at least 8. Set it: pulumi config set --secret ${key}`,
+      );
+    values[key] = value;
+  }
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [key, pulumi.secret(value)]),
+  ) as Secrets;
+}

@@ -1,0 +1,293 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Deployment, Platform } from "../platform";
+import { renderProperties } from "../properties";
+import type { PropertyValue } from "../properties";
+import type { Secrets } from "../secrets";
+import type { Source } from "../sources";
+import type { Workload } from "../workload";
+import type { Catalog } from "./catalog";
+import { buckets } from "./object-store";
+import type { ObjectStore } from "./object-store";
+
+/** Keys of an S3 account, by the name that a source's `credentials` gives. */
+export type SourceCredentials = Record<string, { accessKeyId: string; secretAccessKey: string }>;
+
+export interface SparkArgs {
+  platform: Platform;
+  image: pulumi.Input<string>;
+  secrets: Secrets;
+  objectStore: ObjectStore;
+  catalog: Catalog;
+  sources: Source[];
+  /** Keys of the sources that lie outside the stack. */
+  sourceCredentials: pulumi.Output<SourceCredentials>;
+  workers: number;
+  /** Tasks that one worker runs at a time. */
+  workerCores: number;
+  /** Heap of an executor, MiB; a worker holds one for each core. */
+  executorMemoryMiB: number;
+  masterMemoryMiB: number;
+  historyMemoryMiB: number;
+  /** Port of the master's page on the loopback address. */
+  masterPort: number;
+  /** Port of the first worker's page; the next workers take the numbers after it. */
+  workerPort: number;
+  /** Port of the history server's page. */
+  historyPort: number;
+}
+
+const masterHost = "spark-master";
+const historyPort = 18080;
+const eventsFolder = `s3a://${buckets.events}/spark-events/`;
+const authenticationFile = "/run/secrets/spark-authentication";
+export const sparkDefaultsFile = "/opt/spark/conf/spark-defaults.conf";
+const extraJars = "/opt/spark/extra-jars/*";
+
+/** What an executor needs beside its heap, as a share of it and at least in MiB. Spark's own rule. */
+const overhead = (heapMiB: number) => Math.max(384, Math.ceil(heapMiB / 10));
+
+/** Spark's own cluster: a master, any number of workers, and the history server. */
+export class Spark extends pulumi.ComponentResource {
+  readonly masterUrl = `spark://${masterHost}:7077`;
+  /** spark-defaults.conf for programs that submit jobs. Holds secrets. */
+  readonly defaults: pulumi.Output<string>;
+  readonly deployment: Deployment;
+  private readonly environment: Record<string, string>;
+
+  constructor(name: string, args: SparkArgs, options?: pulumi.ComponentResourceOptions) {
+    super("lakestack:services:Spark", name, {}, options);
+    this.defaults = this.renderedDefaults(args);
+    this.environment = { SPARK_NO_DAEMONIZE: "true", SPARK_DAEMON_MEMORY: "256m" };
+
+    const master = this.deployMaster(args);
+    const workers = this.deployWorkers(args, master);
+    const history = this.deployHistory(args);
+    this.deployment = { ready: [...master.ready, ...workers.ready, ...history.ready] };
+    this.registerOutputs({ masterUrl: this.masterUrl });
+  }
+
+  private deployMaster(args: SparkArgs): Deployment {
+    const page = 8080;
+    return args.platform.deploy(
+      this.daemon(args, {
+        name: masterHost,
+        className: "org.apache.spark.deploy.master.Master",
+        arguments: ["--host", masterHost, "--port", "7077", "--webui-port", String(page)],
+        ports: [
+          { name: "rpc", port: 7077 },
+          { name: "http", port: page, publish: args.masterPort },
+        ],
+        health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${page}/json/`],
+        memoryMiB: args.masterMemoryMiB,
+      }),
+      this,
+    );
+  }
+
+  private deployWorkers(args: SparkArgs, master: Deployment): Deployment {
+    const page = 8081;
+    const executors = args.workerCores * (args.executorMemoryMiB + overhead(args.executorMemoryMiB));
+    return args.platform.deploy(
+      {
+        ...this.daemon(args, {
+          name: "spark-worker",
+          className: "org.apache.spark.deploy.worker.Worker",
+          arguments: [
+            "--webui-port",
+            String(page),
+            "--cores",
+            String(args.workerCores),
+            "--memory",
+            `${args.workerCores * args.executorMemoryMiB}m`,
+            // Jobs' working folders: gone with the container.
+            "--work-dir",
+            "/tmp/spark-work",
+            this.masterUrl,
+          ],
+          ports: [{ name: "http", port: page, publish: args.workerPort }],
+          health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${page}/json/`],
+          // The worker itself takes up to 400 MiB.
+          memoryMiB: 400 + executors,
+        }),
+        replicas: args.workers,
+      },
+      this,
+      [master],
+    );
+  }
+
+  private deployHistory(args: SparkArgs): Deployment {
+    return args.platform.deploy(
+      this.daemon(args, {
+        name: "spark-history",
+        className: "org.apache.spark.deploy.history.HistoryServer",
+        arguments: [],
+        environment: {
+          SPARK_DAEMON_CLASSPATH: extraJars,
+          SPARK_HISTORY_OPTS: [
+            `-Dspark.history.fs.logDirectory=${eventsFolder}`,
+            `-Dspark.history.ui.port=${historyPort}`,
+            "-Dspark.history.fs.cleaner.enabled=true",
+            "-Dspark.history.fs.cleaner.maxAge=30d",
+          ].join(" "),
+        },
+        ports: [{ name: "http", port: historyPort, publish: args.historyPort }],
+        health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${historyPort}/api/v1/version`],
+        memoryMiB: args.historyMemoryMiB,
+      }),
+      this,
+      [args.objectStore.deployment],
+    );
+  }
+
+  /** One of Spark's own long-running programs. */
+  private daemon(
+    args: SparkArgs,
+    daemon: {
+      name: string;
+      className: string;
+      arguments: string[];
+      environment?: Record<string, string>;
+      ports: Workload["ports"];
+      health: string[];
+      memoryMiB: number;
+    },
+  ): Workload {
+    return {
+      name: daemon.name,
+      image: args.image,
+      // The daemons take the shared secret from the environment only; this keeps it out of the container's description.
+      command: [
+        "/bin/sh",
+        "-c",
+        `_SPARK_AUTH_SECRET="$(cat ${authenticationFile})" exec /opt/spark/bin/spark-class "$@"`,
+        "spark-class",
+        daemon.className,
+        ...daemon.arguments,
+      ],
+      environment: {
+        ...this.environment,
+        SPARK_MASTER_OPTS: "-Dspark.master.rest.enabled=false",
+        ...daemon.environment,
+      },
+      files: [
+        { path: authenticationFile, content: args.secrets.sparkAuthenticationSecret },
+        { path: sparkDefaultsFile, content: this.defaults },
+      ],
+      ports: daemon.ports,
+      health: { command: daemon.health, intervalSeconds: 2 },
+      resources: { memoryMiB: daemon.memoryMiB },
+    };
+  }
+
+  private renderedDefaults({
+    secrets,
+    objectStore,
+    catalog,
+    sources,
+    sourceCredentials,
+    executorMemoryMiB,
+  }: SparkArgs) {
+    return pulumi
+      .all([secrets.sparkAuthenticationSecret, secrets.sparkObjectStoreKey, sourceCredentials])
+      .apply(([authenticationSecret, objectStoreKey, credentials]) =>
+        renderSparkDefaults({
+          masterUrl: this.masterUrl,
+          executorMemoryMiB,
+          authenticationSecret,
+          catalog: { uri: catalog.uri, warehouse: catalog.warehouse },
+          objectStore: {
+            endpoint: objectStore.endpoint,
+            region: objectStore.region,
+            user: "spark",
+            key: objectStoreKey,
+          },
+          sources,
+          credentials,
+        }),
+      );
+  }
+}
+
+export interface SparkSettings {
+  masterUrl: string;
+  executorMemoryMiB: number;
+  authenticationSecret: string;
+  catalog: { uri: string; warehouse: string };
+  objectStore: { endpoint: string; region: string; user: string; key: string };
+  sources: Source[];
+  credentials: SourceCredentials;
+}
+
+/** spark-defaults.conf: what every job of the stack shares. */
+export function renderSparkDefaults(settings: SparkSettings): string {
+  const { catalog, objectStore } = settings;
+  return renderProperties(
+    {
+      "spark.master": settings.masterUrl,
+      "spark.executor.memory": `${settings.executorMemoryMiB}m`,
+      "spark.driver.extraClassPath": extraJars,
+      "spark.executor.extraClassPath": extraJars,
+      "spark.ui.port": 4050,
+      "spark.authenticate": true,
+      "spark.authenticate.secret": settings.authenticationSecret,
+      "spark.network.crypto.enabled": true,
+      "spark.network.crypto.cipher": "AES/GCM/NoPadding",
+      "spark.eventLog.enabled": true,
+      "spark.eventLog.dir": eventsFolder,
+      "spark.sql.session.timeZone": "UTC",
+      "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+      "spark.sql.catalog.iceberg": "org.apache.iceberg.spark.SparkCatalog",
+      "spark.sql.catalog.iceberg.type": "rest",
+      "spark.sql.catalog.iceberg.uri": catalog.uri,
+      "spark.sql.catalog.iceberg.warehouse": catalog.warehouse,
+      "spark.sql.catalog.iceberg.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+      "spark.sql.catalog.iceberg.client.region": objectStore.region,
+      "spark.sql.catalog.iceberg.header.X-Iceberg-Access-Delegation": "vended-credentials",
+      "spark.hadoop.fs.s3a.endpoint": objectStore.endpoint,
+      "spark.hadoop.fs.s3a.endpoint.region": objectStore.region,
+      "spark.hadoop.fs.s3a.path.style.access": true,
+      "spark.hadoop.fs.s3a.connection.ssl.enabled": false,
+      "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+      "spark.hadoop.fs.s3a.access.key": objectStore.user,
+      "spark.hadoop.fs.s3a.secret.key": objectStore.key,
+      // Event logs are small and written once.
+      "spark.hadoop.fs.s3a.fast.upload.buffer": "bytebuffer",
+      ...Object.fromEntries(
+        settings.sources.flatMap((source) => Object.entries(outsideBucket(source, settings.credentials))),
+      ),
+    },
+    " ",
+  );
+}
+
+/** Settings of a source's bucket that lies outside the stack; S3A takes them for each bucket apart. */
+function outsideBucket(source: Source, credentials: SourceCredentials): Record<string, PropertyValue> {
+  if (source.endpoint === undefined && source.credentials === undefined) return {};
+  const bucket = `spark.hadoop.fs.s3a.bucket.${source.bucket}`;
+  const keys = source.credentials === undefined ? undefined : credentials[source.credentials];
+  if (source.credentials !== undefined && source.credentials !== "anonymous" && keys === undefined) {
+    throw new pulumi.RunError(
+      `Source ${source.name} uses the credentials "${source.credentials}", which this stack does not have. Set them: ` +
+        `pulumi config set --secret --path 'sourceCredentials.${source.credentials}.accessKeyId' KEY, ` +
+        "and secretAccessKey likewise",
+    );
+  }
+  return {
+    ...(source.endpoint === undefined
+      ? {}
+      : {
+          [`${bucket}.endpoint`]: source.endpoint,
+          [`${bucket}.connection.ssl.enabled`]: source.endpoint.startsWith("https:"),
+        }),
+    [`${bucket}.endpoint.region`]: source.region,
+    ...(keys === undefined
+      ? {
+          [`${bucket}.aws.credentials.provider`]:
+            source.credentials === "anonymous"
+              ? "org.apache.hadoop.fs.s3a.AnonymousAWSCredentialsProvider"
+              : undefined,
+        }
+      : { [`${bucket}.access.key`]: keys.accessKeyId, [`${bucket}.secret.key`]: keys.secretAccessKey }),
+  };
+}
