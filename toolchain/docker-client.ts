@@ -14,6 +14,9 @@ export interface DockerEndpoint {
   certificates?: string;
 }
 
+/** Where the system's own engine listens. */
+export const systemSocket = "/var/run/docker.sock";
+
 /** The engine that the `docker` command would use: DOCKER_HOST, else the current context, else a socket where engines put it. */
 export function dockerEndpoint(): DockerEndpoint {
   const { DOCKER_HOST, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY } = process.env;
@@ -94,15 +97,14 @@ function contextEndpoint(): DockerEndpoint | undefined {
 
 /** The first socket that exists of: the system's engine, a rootless one, Docker Desktop's on macOS and on Linux. */
 function defaultSocket(): string {
-  const system = "/var/run/docker.sock";
   const runtime = process.env["XDG_RUNTIME_DIR"];
   const candidates = [
-    system,
+    systemSocket,
     ...(runtime ? [path.join(runtime, "docker.sock")] : []),
     path.join(os.homedir(), ".docker", "run", "docker.sock"),
     path.join(os.homedir(), ".docker", "desktop", "docker.sock"),
   ];
-  return candidates.find((socket) => existsSync(socket)) ?? system;
+  return candidates.find((socket) => existsSync(socket)) ?? systemSocket;
 }
 
 function readJson(file: string): unknown {

