@@ -1,0 +1,110 @@
+/**
+ * Column types, as sources.yaml writes them: Trino's words. Only types that Iceberg's format version 2 has and that JSON
+ * can be read into. This is the one place that knows them; the Spark job and the scheduler get both spellings rendered.
+ * https://trino.io/docs/current/connector/iceberg.html#type-mapping
+ */
+export interface ColumnType {
+  /** As Trino spells it. */
+  trino: string;
+  /** As Spark spells it. */
+  spark: string;
+}
+
+const simple: Record<string, string> = {
+  varchar: "string",
+  boolean: "boolean",
+  integer: "int",
+  bigint: "bigint",
+  real: "float",
+  double: "double",
+  date: "date",
+  "timestamp(6)": "timestamp_ntz",
+  "timestamp(6) with time zone": "timestamp",
+};
+
+export const typeExpectation =
+  `one of ${Object.keys(simple).join(", ")}, decimal(p, s), array(type), map(varchar, type), ` +
+  `row(name type, …)`;
+
+/** Parses a type; throws an Error whose message says which part is no type. */
+export function parseColumnType(text: string): ColumnType {
+  const trimmed = text.trim().replace(/\s+/g, " ");
+  const spark = simple[trimmed];
+  if (spark !== undefined) return { trino: trimmed, spark };
+
+  const call = /^(\w+) ?\((.*)\)$/.exec(trimmed);
+  const args = splitArguments(call?.[2] ?? "");
+  switch (call?.[1]) {
+    case "decimal":
+      return decimal(trimmed, args);
+    case "array":
+      if (args.length === 1) return array(parseColumnType(args[0] ?? ""));
+      break;
+    case "map":
+      if (args.length === 2 && args[0] === "varchar") return map(parseColumnType(args[1] ?? ""));
+      break;
+    case "row":
+      if (args.length > 0) return row(args.map(parseField));
+      break;
+  }
+  throw new Error(`"${trimmed}" is not a type`);
+}
+
+function decimal(text: string, args: string[]): ColumnType {
+  const [precision, scale] = args.map(Number);
+  const fits = args.length === 2 && args.every((digits) => /^\d+$/.test(digits));
+  if (
+    !fits ||
+    precision === undefined ||
+    scale === undefined ||
+    precision < 1 ||
+    precision > 38 ||
+    scale > precision
+  ) {
+    throw new Error(`"${text}" needs a precision from 1 to 38 and a scale not above it`);
+  }
+  return { trino: `decimal(${precision}, ${scale})`, spark: `decimal(${precision},${scale})` };
+}
+
+function array(element: ColumnType): ColumnType {
+  return { trino: `array(${element.trino})`, spark: `array<${element.spark}>` };
+}
+
+function map(value: ColumnType): ColumnType {
+  return { trino: `map(varchar, ${value.trino})`, spark: `map<string,${value.spark}>` };
+}
+
+function row(fields: { name: string; type: ColumnType }[]): ColumnType {
+  const names = fields.map((field) => field.name);
+  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  if (repeated !== undefined) throw new Error(`the field "${repeated}" stands twice in one row`);
+  return {
+    trino: `row(${fields.map(({ name, type }) => `${name} ${type.trino}`).join(", ")})`,
+    spark: `struct<${fields.map(({ name, type }) => `\`${name}\`:${type.spark}`).join(",")}>`,
+  };
+}
+
+function parseField(text: string): { name: string; type: ColumnType } {
+  const field = /^([a-z_][a-z0-9_]*) (.+)$/.exec(text);
+  if (!field) throw new Error(`"${text}" is not a field: a lower-case name, then a type`);
+  return { name: field[1] ?? "", type: parseColumnType(field[2] ?? "") };
+}
+
+/** Splits at the commas outside parentheses. */
+function splitArguments(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let part = "";
+  for (const character of text) {
+    if (character === "(") depth++;
+    if (character === ")") depth--;
+    if (depth < 0) return [];
+    if (character === "," && depth === 0) {
+      parts.push(part.trim());
+      part = "";
+    } else {
+      part += character;
+    }
+  }
+  return depth === 0 && part.trim() !== "" ? [...parts, part.trim()] : [];
+}

@@ -1,0 +1,181 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseColumnType } from "../../infra/column-type";
+import { SourcesError, loadSources, renderSources } from "../../infra/sources";
+
+const good = `sources:
+  - name: media
+    bucket: source
+    prefix: Media/
+    table: newtral.media
+    key: [id]
+    columns:
+      id: varchar
+`;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "lakestack-sources-"));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function load(yaml: string) {
+  const file = join(folder, "sources.yaml");
+  writeFileSync(file, yaml);
+  return loadSources(file);
+}
+
+function faultsOf(yaml: string): string[] {
+  try {
+    load(yaml);
+  } catch (error) {
+    if (!(error instanceof SourcesError)) throw error;
+    return error.faults.map(({ line, key, found }) => `${line} ${key}: ${found}`);
+  }
+  return [];
+}
+
+describe("the project's own sources", () => {
+  const sources = loadSources("sources.yaml");
+
+  it("are Media and TiktokComment with the key id", () => {
+    expect(sources.map(({ name, table, prefix, key }) => [name, table, prefix, key])).toEqual([
+      ["media", "newtral.media", "Media/", ["id"]],
+      ["tiktokcomment", "newtral.tiktokcomment", "TiktokComment/", ["id"]],
+    ]);
+  });
+
+  it("run daily at 01:00 and fail on a day without data", () => {
+    expect(sources.map(({ schedule, onEmpty }) => [schedule, onEmpty])).toEqual([
+      ["0 1 * * *", "fail"],
+      ["0 1 * * *", "fail"],
+    ]);
+  });
+
+  it("render to the JSON that the Python tests read", () => {
+    expect(renderSources(sources)).toBe(readFileSync("spark-jobs/tests/sources.json", "utf8"));
+  });
+});
+
+describe("a good file", () => {
+  it("keeps the order of the columns and appends the lineage", () => {
+    const [source] = load(good.replace("id: varchar", "z: varchar\n      id: varchar"));
+    expect(source?.columns.map(({ name }) => name)).toEqual(["z", "id"]);
+    expect(source?.lineage.map(({ name, type }) => [name, type])).toEqual([
+      ["created_at_etl", "timestamp(6) with time zone"],
+      ["source_file_name", "varchar"],
+    ]);
+  });
+
+  it("takes a bucket elsewhere, read anonymously", () => {
+    const [source] = load(
+      good.replace(
+        "prefix:",
+        "endpoint: https://s3.example.org\n    region: eu-west-1\n    credentials: anonymous\n    prefix:",
+      ),
+    );
+    expect(source).toMatchObject({
+      endpoint: "https://s3.example.org",
+      region: "eu-west-1",
+      credentials: "anonymous",
+    });
+  });
+
+  it.each(["0 1 * * *", "*/15 0-6 1,15 * 1-5", "30 23 31 12 7"])("takes the schedule %s", (schedule) => {
+    expect(load(`${good}    schedule: "${schedule}"\n`)[0]?.schedule).toBe(schedule);
+  });
+});
+
+describe("a faulty file", () => {
+  it("is refused with all its faults at once, each with its line", () => {
+    const yaml = `${good}    colour: blue
+    onEmpty: maybe
+    schedule: 0 25 * * *
+  - name: media
+    bucket: source
+    prefix: /Media
+    table: newtral.media
+    key: [nope]
+    columns:
+      id: strin
+      created_at_etl: varchar
+`;
+    expect(faultsOf(yaml)).toEqual([
+      "9 sources[0].colour: a key that means nothing here",
+      '10 sources[0].onEmpty: "maybe"',
+      '11 sources[0].schedule: "0 25 * * *"',
+      '12 sources[1].name: "media" a second time',
+      '14 sources[1].prefix: "/Media"',
+      '15 sources[1].table: "newtral.media" a second time',
+      '16 sources[1].key[0]: "nope"',
+      '18 sources[1].columns.id: "strin" ("strin" is not a type)',
+      '19 sources[1].columns.created_at_etl: a declared column "created_at_etl"',
+    ]);
+  });
+
+  it("is told what was expected and what to do next", () => {
+    expect(() => load(good.replace("newtral.media", "media"))).toThrow(
+      'sources.yaml has a fault:\n  line 5, sources[0].table: found "media", expected <namespace>.<table> in lower case, ' +
+        "for example newtral.media\nCorrect sources.yaml and run the same command again.",
+    );
+  });
+
+  it.each(["name", "bucket", "prefix", "table", "key", "columns"])("lacks %s", (key) => {
+    const without = good
+      .split("\n")
+      .filter((line) => !line.trim().replace("- ", "").startsWith(`${key}:`))
+      .filter((line) => key !== "columns" || !line.includes("id: varchar"))
+      .join("\n")
+      .replace("sources:\n    bucket", "sources:\n  - bucket");
+    expect(faultsOf(without).some((fault) => fault.endsWith(`sources[0].${key}: nothing`))).toBe(true);
+  });
+
+  it("gives one bucket two endpoints", () => {
+    const second = good
+      .replace("sources:\n", "")
+      .replaceAll("media", "other")
+      .replace("prefix:", "endpoint: https://s3.example.org\n    prefix:");
+    expect(faultsOf(good + second)).toEqual(['11 sources[1].endpoint: "https://s3.example.org"']);
+  });
+
+  it("is no YAML", () => {
+    expect(faultsOf("sources: [")[0]).toContain("the file: Flow sequence");
+  });
+
+  it("is empty", () => {
+    expect(faultsOf("")).toEqual(["1 the file: null"]);
+  });
+
+  it("is not there", () => {
+    expect(() => loadSources(join(folder, "none.yaml"))).toThrow("pulumi config set sourcesFile FILE");
+  });
+});
+
+describe("a column type", () => {
+  it.each([
+    ["varchar", "string"],
+    ["timestamp(6)", "timestamp_ntz"],
+    ["timestamp(6) with time zone", "timestamp"],
+    ["decimal(18,4)", "decimal(18,4)"],
+    ["array(row(id varchar, name varchar))", "array<struct<`id`:string,`name`:string>>"],
+    ["row(a map(varchar, array(bigint)), b double)", "struct<`a`:map<string,array<bigint>>,`b`:double>"],
+  ])("%s is Spark's %s", (trino, spark) => {
+    expect(parseColumnType(trino).spark).toBe(spark);
+  });
+
+  it.each([
+    "string",
+    "array(varchar",
+    "array()",
+    "row(varchar)",
+    "map(bigint, varchar)",
+    "decimal(40,2)",
+    "array(a))(",
+  ])("%s is refused", (text) => {
+    expect(() => parseColumnType(text)).toThrow();
+  });
+});
