@@ -11,15 +11,15 @@ export interface KeyPair {
   key: string;
 }
 
-/** Makes a certificate authority of the stack's own, valid for ten years. */
-export async function createAuthority(name: string): Promise<KeyPair> {
+/** Makes a certificate authority of the stack's own, valid for ten years unless told otherwise. */
+export async function createAuthority(name: string, days = 3650): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(ecdsa, true, ["sign", "verify"]);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: `CN=${name}`,
     keys,
     signingAlgorithm: ecdsa,
     notBefore: new Date(Date.now() - day),
-    notAfter: new Date(Date.now() + 3650 * day),
+    notAfter: new Date(Date.now() + days * day),
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
@@ -30,11 +30,12 @@ export async function createAuthority(name: string): Promise<KeyPair> {
 }
 
 /**
- * Makes a server's certificate, valid for 397 days (the longest that browsers accept).
+ * Makes a server's certificate.
  *
  * @param hosts DNS names and IPv4 addresses that clients may call the server by; the first is its subject.
+ * @param days how long it is valid from now on; with the day before now, 397 days are the most that browsers accept.
  */
-export async function createCertificate(authority: KeyPair, hosts: string[]): Promise<KeyPair> {
+export async function createCertificate(authority: KeyPair, hosts: string[], days = 396): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(ecdsa, true, ["sign", "verify"]);
   const issuer = new x509.X509Certificate(authority.certificate);
   const certificate = await x509.X509CertificateGenerator.create({
@@ -44,7 +45,7 @@ export async function createCertificate(authority: KeyPair, hosts: string[]): Pr
     signingKey: await importKey(authority.key),
     signingAlgorithm: ecdsa,
     notBefore: new Date(Date.now() - day),
-    notAfter: new Date(Date.now() + 396 * day),
+    notAfter: new Date(Date.now() + days * day),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),

@@ -40,8 +40,6 @@ export class Database extends pulumi.ComponentResource {
         prepare: ["postgres-prepare"],
         command: [
           "postgres",
-          "-D",
-          "/var/lib/postgresql/data",
           // An eighth of the memory: the rest is for connections, of which Airflow keeps many.
           `-cshared_buffers=${Math.floor(args.memoryMiB / 8)}MB`,
           "-cmax_connections=200",

@@ -49,7 +49,7 @@ const bucketProvider: pulumi.dynamic.ResourceProvider<BucketInputs, BucketInputs
   },
 };
 
-async function makeBucket(inputs: BucketInputs): Promise<void> {
+export async function makeBucket(inputs: BucketInputs): Promise<void> {
   const { S3Client, CreateBucketCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
   const client = new S3Client({
     endpoint: inputs.endpoint,
@@ -63,7 +63,9 @@ async function makeBucket(inputs: BucketInputs): Promise<void> {
     if (!(error instanceof Error && error.name === "BucketAlreadyOwnedByYou")) throw error;
   }
   for (const folder of inputs.folders ?? []) {
-    await client.send(new PutObjectCommand({ Bucket: inputs.bucket, Key: folder, Body: "" }));
+    await client.send(
+      new PutObjectCommand({ Bucket: inputs.bucket, Key: folder, Body: "", ContentLength: 0 }),
+    );
   }
 }
 
@@ -93,7 +95,7 @@ const identitiesProvider: pulumi.dynamic.ResourceProvider<IdentitiesInputs, Iden
 };
 
 /** MinIO's admin API takes users and policies as one zip file; no client of MinIO's own is needed. */
-async function importIdentities(inputs: IdentitiesInputs): Promise<void> {
+export async function importIdentities(inputs: IdentitiesInputs): Promise<void> {
   const { strToU8, zipSync } = await import("fflate");
   const { SignatureV4 } = await import("@smithy/signature-v4");
   const { Sha256 } = await import("@aws-crypto/sha256-js");

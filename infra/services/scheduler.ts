@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
+import { renderSources } from "../sources";
 import type { Source } from "../sources";
 import type { RenderedFile, Workload } from "../workload";
 import type { Database } from "./database";
@@ -195,7 +196,7 @@ export class Scheduler extends pulumi.ComponentResource {
       ...folderFiles("scheduler/dags", `${home}/dags`),
       ...folderFiles("spark-jobs/src", jobsFolder),
       { path: "/opt/lakestack/scheduler/prepare.py", content: readFileSync("scheduler/prepare.py", "utf8") },
-      { path: sourcesFile, content: `${JSON.stringify(sources, undefined, 2)}\n` },
+      { path: sourcesFile, content: renderSources(sources) },
     ];
   }
 }

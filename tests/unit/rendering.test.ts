@@ -1,0 +1,162 @@
+import { pbkdf2Sync } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { goDuration, startCommand } from "../../infra/platforms/docker";
+import { renderProperties } from "../../infra/properties";
+import { renderCatalog } from "../../infra/services/catalog";
+import { renderDatabases } from "../../infra/services/database";
+import { renderConnections } from "../../infra/services/scheduler";
+import { renderSparkDefaults } from "../../infra/services/spark";
+import type { SparkSettings } from "../../infra/services/spark";
+import { renderJvm, renderPassword, renderServer } from "../../infra/services/trino";
+import type { Source } from "../../infra/sources";
+
+describe("the Docker platform", () => {
+  it.each([
+    [2, "2s"],
+    [60, "1m0s"],
+    [90, "1m30s"],
+    [3600, "1h0m0s"],
+    [3725, "1h2m5s"],
+  ])("writes %i seconds in Go's form", (seconds, text) => {
+    expect(goDuration(seconds)).toBe(text);
+  });
+
+  it("runs a plain command as it is", () => {
+    expect(startCommand({ command: ["trino", "run"] })).toEqual(["trino", "run"]);
+  });
+
+  it("runs the preparation first, keeps every argument whole and lets the command take the shell's place", () => {
+    expect(startCommand({ prepare: ["init", "it's"], command: ["serve", "a b"] })).toEqual([
+      "/bin/sh",
+      "-c",
+      `'init' 'it'\\''s' && exec 'serve' 'a b'`,
+    ]);
+  });
+});
+
+describe("rendered files", () => {
+  it("leave out keys without a value", () => {
+    expect(renderProperties({ a: 1, b: undefined, c: false })).toBe("a=1\nc=false\n");
+  });
+
+  it("make each database's role with its password, and shut everybody else out", () => {
+    const sql = renderDatabases([{ name: "catalog", password: "abc123" }]);
+    expect(sql).toContain("ALTER ROLE catalog PASSWORD 'abc123';");
+    expect(sql).toContain("CREATE DATABASE catalog OWNER catalog");
+    expect(sql).toContain("REVOKE CONNECT ON DATABASE catalog FROM PUBLIC;");
+    expect(sql).not.toContain("SUPERUSER");
+  });
+
+  it("let the catalog vend keys and sign nothing", () => {
+    const text = renderCatalog({
+      database: { address: "database:5432", name: "catalog", password: "p" },
+      objectStore: { endpoint: "http://object-store:9000", region: "r", user: "catalog", key: "k" },
+      warehouse: "warehouse",
+      bucket: "lake",
+    });
+    expect(text).toContain("nessie.catalog.warehouses.warehouse.location=s3://lake/\n");
+    expect(text).toContain("client-iam.enabled=true\n");
+    expect(text).toContain("request-signing-enabled=false\n");
+  });
+
+  it("open Trino to TLS and passwords only", () => {
+    const text = renderServer("shared");
+    expect(text).toContain("http-server.authentication.type=PASSWORD\n");
+    expect(text).toContain("http-server.https.port=8443\n");
+    expect(text).not.toContain("allow-insecure");
+  });
+
+  it("hash Trino's password the way that Trino checks it", () => {
+    const [user, iterations, salt, hash] = renderPassword("ana", "secret", "00ff").trim().split(":");
+    expect(user).toBe("ana");
+    const expected = pbkdf2Sync("secret", Buffer.from(salt ?? "", "hex"), Number(iterations), 32, "sha1");
+    expect(hash).toBe(expected.toString("hex"));
+  });
+
+  it("leave Trino memory beside its heap", () => {
+    expect(renderJvm(2048)).toContain("-Xmx1228M\n");
+  });
+
+  it("give Airflow both connections, with the password in no URL", () => {
+    const connections = JSON.parse(
+      renderConnections({
+        sparkUrl: "spark://spark-master:7077",
+        trino: { host: "trino", port: 8443, catalog: "iceberg", user: "admin", password: "p@ss/word" },
+      }),
+    ) as Record<string, Record<string, unknown>>;
+    expect(connections["spark_default"]).toEqual({
+      conn_type: "spark",
+      host: "spark://spark-master",
+      port: 7077,
+    });
+    expect(connections["trino_default"]).toMatchObject({ host: "trino", password: "p@ss/word" });
+  });
+});
+
+describe("spark-defaults.conf", () => {
+  const source = { name: "media", bucket: "source" } as Source;
+  const settings: SparkSettings = {
+    masterUrl: "spark://spark-master:7077",
+    executorMemoryMiB: 1024,
+    authenticationSecret: "a",
+    catalog: { uri: "http://catalog/iceberg/", warehouse: "warehouse" },
+    objectStore: { endpoint: "http://object-store:9000", region: "us-east-1", user: "spark", key: "k" },
+    sources: [source],
+    credentials: {},
+  };
+
+  it("asks the catalog for vended keys and holds none of the warehouse", () => {
+    const text = renderSparkDefaults(settings);
+    expect(text).toContain(
+      "spark.sql.catalog.iceberg.header.X-Iceberg-Access-Delegation vended-credentials\n",
+    );
+    expect(text).not.toMatch(/catalog\.iceberg\.s3\./);
+  });
+
+  it("authenticates and encrypts what the processes say to each other", () => {
+    const text = renderSparkDefaults(settings);
+    expect(text).toContain("spark.authenticate true\n");
+    expect(text).toContain("spark.network.crypto.enabled true\n");
+  });
+
+  it("adds nothing for a source in the stack's own store", () => {
+    expect(renderSparkDefaults(settings)).not.toContain("fs.s3a.bucket.");
+  });
+
+  it("reads a public bucket without keys, at its own endpoint", () => {
+    const text = renderSparkDefaults({
+      ...settings,
+      sources: [
+        {
+          ...source,
+          bucket: "open",
+          endpoint: "https://s3.example.org",
+          region: "eu-west-1",
+          credentials: "anonymous",
+        },
+      ],
+    });
+    expect(text).toContain("spark.hadoop.fs.s3a.bucket.open.endpoint https://s3.example.org\n");
+    expect(text).toContain("spark.hadoop.fs.s3a.bucket.open.connection.ssl.enabled true\n");
+    expect(text).toContain(
+      "bucket.open.aws.credentials.provider org.apache.hadoop.fs.s3a.AnonymousAWSCredentialsProvider\n",
+    );
+  });
+
+  it("gives a private bucket the keys that its source names", () => {
+    const text = renderSparkDefaults({
+      ...settings,
+      sources: [{ ...source, bucket: "private", credentials: "partner" }],
+      credentials: { partner: { accessKeyId: "AK", secretAccessKey: "SK" } },
+    });
+    expect(text).toContain("spark.hadoop.fs.s3a.bucket.private.access.key AK\n");
+    expect(text).toContain("spark.hadoop.fs.s3a.bucket.private.secret.key SK\n");
+  });
+
+  it("names the source whose credentials the stack doesn't have, and how to set them", () => {
+    const render = () =>
+      renderSparkDefaults({ ...settings, sources: [{ ...source, credentials: "partner" }] });
+    expect(render).toThrow('Source media uses the credentials "partner"');
+    expect(render).toThrow("pulumi config set --secret --path 'sourceCredentials.partner.accessKeyId'");
+  });
+});

@@ -1,0 +1,74 @@
+import { X509Certificate } from "node:crypto";
+import { beforeAll, describe, expect, it } from "vitest";
+import { completeSecrets } from "../../infra/secrets";
+import type { SecretValues } from "../../infra/secrets";
+import { createAuthority, createCertificate, remainingDays } from "../../infra/tls";
+
+describe("the stack's secrets", () => {
+  let first: SecretValues;
+
+  beforeAll(async () => {
+    first = await completeSecrets({}, ["localhost", "127.0.0.1", "trino"]);
+  });
+
+  it("are all generated at first use, none of them twice the same", () => {
+    const values = Object.values(first);
+    expect(values.every((value) => value.length >= 24)).toBe(true);
+    expect(new Set(values).size).toBe(values.length);
+  });
+
+  it("stay as they are at the next use", async () => {
+    expect(await completeSecrets(first, ["localhost"])).toEqual(first);
+  });
+
+  it("fill in what a newer version of the program asks for, and keep the rest", async () => {
+    const { airflowJwtSecret, ...older } = first;
+    const completed = await completeSecrets(older, ["localhost"]);
+    expect(completed.airflowJwtSecret).not.toBe(airflowJwtSecret);
+    expect(completed).toMatchObject(older);
+  });
+
+  it("can stand unescaped in URLs, SQL, shells and property files", () => {
+    expect(first.catalogDatabasePassword).toMatch(/^[A-Za-z0-9]{24}$/);
+    expect(first.sparkAuthenticationSecret).toMatch(/^[A-Za-z0-9]{48}$/);
+  });
+
+  it("hold a Fernet key of 32 bytes", () => {
+    expect(Buffer.from(first.airflowFernetKey, "base64url")).toHaveLength(32);
+  });
+
+  it("hold a certificate that the authority signed, for each name that clients use", () => {
+    const authority = new X509Certificate(first.caCertificate);
+    const server = new X509Certificate(first.trinoCertificate);
+    expect(server.verify(authority.publicKey)).toBe(true);
+    expect(authority.ca).toBe(true);
+    expect(server.ca).toBe(false);
+    expect(server.checkHost("localhost")).toBe("localhost");
+    expect(server.checkHost("trino")).toBe("trino");
+    expect(server.checkIP("127.0.0.1")).toBe("127.0.0.1");
+    expect(server.checkHost("example.org")).toBeUndefined();
+  });
+
+  it("renew a server certificate that is about to expire, and keep the authority that clients trust", async () => {
+    const authority = { certificate: first.caCertificate, key: first.caKey };
+    const old = await createCertificate(authority, ["localhost"], 20);
+    const renewed = await completeSecrets(
+      { ...first, trinoCertificate: old.certificate, trinoKey: old.key },
+      ["localhost"],
+    );
+    expect(remainingDays(old.certificate)).toBeLessThan(30);
+    expect(remainingDays(renewed.trinoCertificate)).toBeGreaterThan(365);
+    expect(renewed.caCertificate).toBe(first.caCertificate);
+  });
+
+  it("sign a new server certificate when the authority had to be renewed", async () => {
+    const authority = await createAuthority("short-lived", 10);
+    const renewed = await completeSecrets(
+      { ...first, caCertificate: authority.certificate, caKey: authority.key },
+      ["localhost"],
+    );
+    const server = new X509Certificate(renewed.trinoCertificate);
+    expect(renewed.caCertificate).not.toBe(authority.certificate);
+    expect(server.verify(new X509Certificate(renewed.caCertificate).publicKey)).toBe(true);
+  });
+});
