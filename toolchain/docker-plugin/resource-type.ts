@@ -1,0 +1,55 @@
+import type Docker from "dockerode";
+import type { AnyTable, Values } from "./property-table";
+
+/** What a resource's methods have at hand while they work. */
+export interface Work {
+  docker: Docker;
+  /** The resource's name in the program, for messages. */
+  name: string;
+  /** Tells the user for good. */
+  info(text: string): void;
+  /** Tells the user for now: the next status takes its place. */
+  status(text: string): void;
+  /** Aborted when the user presses Ctrl-C. */
+  signal: AbortSignal;
+}
+
+export interface Created {
+  id: string;
+  outputs: Values;
+}
+
+/**
+ * A type of resource. The inputs that its methods get have passed its table's check; the outputs on record come from its
+ * own methods, or from the official plugin's.
+ */
+export interface ResourceType {
+  table: AnyTable<never, never>;
+  /** The name is made up where none is given. */
+  autoName: boolean;
+  /** The old one must go before the new one can come, whatever changes. */
+  deleteBeforeReplace: boolean;
+  create(inputs: Values, work: Work): Promise<Created>;
+  /** Undefined if it is gone. */
+  read(id: string, recorded: Values, work: Work): Promise<Created | undefined>;
+  /** Returns the new outputs. Absent where no property is updated in place. */
+  update?(id: string, recorded: Values, inputs: Values, work: Work): Promise<Values>;
+  /** One that is gone already is no error. */
+  delete(id: string, recorded: Values, work: Work): Promise<void>;
+}
+
+/** The resource is there, but not as it should be: the engine keeps it in the state, and the next `up` replaces it. */
+export class IncompleteError extends Error {
+  override readonly name = "IncompleteError";
+
+  constructor(
+    message: string,
+    readonly id: string,
+    readonly outputs: Values,
+  ) {
+    super(message);
+  }
+}
+
+/** Set in the outputs of a resource that failed while it was made. */
+export const INCOMPLETE = "__incomplete";

@@ -1,0 +1,62 @@
+import { existsSync } from "node:fs";
+import * as path from "node:path";
+import type { Reporter } from "./progress";
+import { toolFolder } from "./project";
+import { CommandFailed, run } from "./run";
+import { installStandIn, pluginStandIns, pluginState, pluginVersion, type PluginStandIn } from "./stand-ins";
+
+/** The Pulumi folder that we make: with the official plugins, or with our stand-ins for them. */
+export const ownPulumiHome = path.join(toolFolder, "pulumi-home");
+
+/** How long Pulumi may try to download a plugin, in milliseconds. */
+const downloadLimit = 120_000;
+
+/** For an engine that we have built, on a network that has no official plugins either. */
+export async function installStandIns(): Promise<void> {
+  for (const standIn of pluginStandIns) {
+    if (existsSync(path.join(__dirname, standIn.main))) await installStandIn(standIn, ownPulumiHome);
+  }
+}
+
+/**
+ * For an official Pulumi: gets the official plugins into its folder; where one cannot be had, all stand-ins into ours.
+ * A stand-in that had to be installed stays in use until `.lakestack/pulumi-home` is removed.
+ *
+ * @param home the folder to use: the user's own, or ours.
+ * @returns the folder that has the plugins.
+ */
+export async function ensurePlugins(reporter: Reporter, pulumi: string, home: string): Promise<string> {
+  const missing = pluginStandIns.filter((standIn) => pluginState(standIn, home) !== "official");
+  if (missing.length === 0) return home;
+  const givenUp = missing.some((standIn) => pluginState(standIn, ownPulumiHome) === "stand-in");
+  if (!givenUp && (await downloadAll(reporter, pulumi, missing, home))) return home;
+  await installStandIns();
+  return ownPulumiHome;
+}
+
+async function downloadAll(
+  reporter: Reporter,
+  pulumi: string,
+  plugins: readonly PluginStandIn[],
+  home: string,
+): Promise<boolean> {
+  const task = reporter.task("Pulumi plugins");
+  const env = { ...process.env, PULUMI_HOME: home, PULUMI_SKIP_UPDATE_CHECK: "true" };
+  try {
+    for (const plugin of plugins) {
+      const version = pluginVersion(plugin);
+      task.update(`downloading ${plugin.name} ${version}`);
+      await run(pulumi, ["plugin", "install", "resource", plugin.name, version], {
+        task,
+        env,
+        limit: downloadLimit,
+      });
+    }
+    task.done();
+    return true;
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    task.done("no official download: using the project's own stand-in");
+    return false;
+  }
+}
