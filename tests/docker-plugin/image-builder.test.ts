@@ -109,7 +109,8 @@ describe("ensureImage", () => {
     expect((await ensure(child)).how).toBe("built");
     const other = newName();
     await ensure({ name: other });
-    await docker.getImage(other).tag({ repo: parent.split(":")[0], tag: parent.split(":")[1] });
+    const [repo = "", tag] = parent.split(":");
+    await docker.getImage(other).tag({ repo, tag });
     expect((await ensure(child)).how).toBe("built");
   });
 

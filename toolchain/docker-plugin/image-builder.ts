@@ -186,9 +186,7 @@ function linesOf(text: string | undefined): string[] {
 }
 
 async function tagImage(docker: Docker, imageId: string, name: string): Promise<void> {
-  const colon = name.lastIndexOf(":");
-  const hasTag = colon > name.lastIndexOf("/");
-  const [repo, tag] = hasTag ? [name.slice(0, colon), name.slice(colon + 1)] : [name, "latest"];
+  const [repo = name, tag = "latest"] = name.split(/:(?=[^/]*$)/);
   await docker.getImage(imageId).tag({ repo, tag });
 }
 

@@ -7,9 +7,9 @@ export interface Work {
   /** The resource's name in the program, for messages. */
   name: string;
   /** Tells the user for good. */
-  info(text: string): void;
+  info: (text: string) => void;
   /** Tells the user for now: the next status takes its place. */
-  status(text: string): void;
+  status: (text: string) => void;
   /** Aborted when the user presses Ctrl-C. */
   signal: AbortSignal;
 }

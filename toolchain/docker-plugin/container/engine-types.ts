@@ -77,3 +77,8 @@ export interface Endpoint {
   GlobalIPv6PrefixLen: number;
   MacAddress: string;
 }
+
+/** What the engine tells of a container, in the form it really has: the client's own type leaves parts open or out. */
+export async function inspect(container: Docker.Container): Promise<Found> {
+  return (await container.inspect()) as unknown as Found;
+}
