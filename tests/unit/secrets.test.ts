@@ -12,7 +12,7 @@ describe("the stack's secrets", () => {
   });
 
   it("are all generated at first use, none of them twice the same", () => {
-    const values = Object.values(first);
+    const values = Object.values<string>({ ...first });
     expect(values.every((value) => value.length >= 24)).toBe(true);
     expect(new Set(values).size).toBe(values.length);
   });

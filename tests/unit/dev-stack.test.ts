@@ -1,0 +1,244 @@
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { parse } from "yaml";
+import { readConfig } from "../../infra/config";
+import { completeSecrets } from "../../infra/secrets";
+import type { SecretValues } from "../../infra/secrets";
+import { dev } from "../../stacks/dev";
+
+// Pulumi serialises the functions of a dynamic provider, which it can't do with what Vite makes of them. That they do
+// their work is shown on the real object store, end to end.
+vi.mock("../../infra/services/object-store-contents", async () => {
+  const { CustomResource } = await import("@pulumi/pulumi");
+  class Bucket extends CustomResource {
+    constructor(name: string, args: Record<string, unknown>) {
+      super("test:index:Bucket", name, args);
+    }
+  }
+  class StoreIdentities extends CustomResource {
+    constructor(name: string, args: Record<string, unknown>) {
+      super("test:index:StoreIdentities", name, args);
+    }
+  }
+  return { Bucket, StoreIdentities };
+});
+
+interface Registered {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+  /** Properties that were marked as secret. */
+  secretInputs: string[];
+}
+
+interface ContainerInputs {
+  name: string;
+  image: string;
+  envs: string[];
+  command: string[];
+  uploads: { file: string; content: string }[];
+  ports: { ip: string; internal: number; external: number }[];
+  volumes: { volumeName: string }[];
+  healthcheck: { tests: string[] };
+  memory: number;
+  memorySwap: number;
+  labels: { label: string; value: string }[];
+  networksAdvanced: { name: string; aliases: string[] }[];
+  capabilities: { drops: string[] };
+  securityOpts: string[];
+}
+
+const registered: Registered[] = [];
+let outputs: Record<string, pulumi.Output<string> | string>;
+let secrets: SecretValues;
+
+function containers(): Map<string, ContainerInputs> {
+  return new Map(
+    registered
+      .filter(({ type }) => type === "docker:index/container:Container")
+      .map(({ name, inputs }) => [name, inputs as unknown as ContainerInputs]),
+  );
+}
+
+function container(name: string): ContainerInputs {
+  const found = containers().get(name);
+  if (found === undefined)
+    throw new Error(`No container ${name}; there are ${[...containers().keys()].join(", ")}`);
+  return found;
+}
+
+/** What a resource gets for a property with a secret in it: the value in an envelope. */
+interface Envelope {
+  value: unknown;
+}
+
+function opened(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "4dabf18193072939515e22adb298388d" in value
+    ? (value as unknown as Envelope).value
+    : value;
+}
+
+function named(type: string): string[] {
+  return registered.filter((resource) => resource.type === type).map(({ name }) => name);
+}
+
+beforeAll(async () => {
+  secrets = await completeSecrets({}, ["localhost"]);
+  const declared = parse(readFileSync("Pulumi.yaml", "utf8")) as {
+    config: Record<string, { default: string | number | boolean }>;
+  };
+  const config = Object.entries(declared.config).map(([key, value]) => [
+    `lakestack:${key}`,
+    String(value.default),
+  ]);
+  pulumi.runtime.setAllConfig(
+    {
+      ...(Object.fromEntries(config) as Record<string, string>),
+      "lakestack:secrets": JSON.stringify(secrets),
+    },
+    ["lakestack:secrets"],
+  );
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        const all = Object.entries(inputs as Record<string, unknown>);
+        const secretInputs = all.filter(([, value]) => opened(value) !== value).map(([key]) => key);
+        registered.push({
+          type,
+          name,
+          inputs: Object.fromEntries(all.map(([key, value]) => [key, opened(value)])),
+          secretInputs,
+        });
+        return { id: `${name}-id`, state: { ...(inputs as object), imageId: `sha256:${name}` } };
+      },
+      call: ({ inputs }) => inputs as Record<string, unknown>,
+    },
+    "lakestack",
+    "dev",
+  );
+  outputs = await dev(readConfig());
+  // Resources are registered in the background: the stack is complete when the last one is.
+  await vi.waitFor(() => {
+    expect(containers().size).toBeGreaterThanOrEqual(12);
+  }, 10_000);
+});
+
+describe("the dev stack", () => {
+  it("runs each process of each service in a container of its own", () => {
+    expect([...containers().keys()].sort()).toEqual([
+      "airflow-api",
+      "airflow-dag-processor",
+      "airflow-scheduler",
+      "airflow-triggerer",
+      "catalog",
+      "database",
+      "object-store",
+      "spark-history",
+      "spark-master",
+      "spark-worker-1",
+      "spark-worker-2",
+      "trino",
+    ]);
+  });
+
+  it("is on one network, where each container answers to its own name", () => {
+    expect(named("docker:index/network:Network")).toEqual(["network"]);
+    for (const [name, { networksAdvanced }] of containers()) {
+      expect(networksAdvanced).toEqual([{ name: "lakestack-dev", aliases: [name] }]);
+    }
+  });
+
+  it("publishes the design's ports, on the loopback address only", () => {
+    const published = [...containers().values()].flatMap(({ ports }) => ports);
+    expect(published.every(({ ip }) => ip === "127.0.0.1")).toBe(true);
+    expect(published.map(({ external }) => external).sort((a, b) => a - b)).toEqual([
+      4050, 5050, 5051, 5052, 8081, 8443, 9000, 18080,
+    ]);
+  });
+
+  it("keeps data in volumes, so that containers can be replaced", () => {
+    expect(named("docker:index/volume:Volume").sort()).toEqual(["airflow-logs", "database", "object-store"]);
+    expect(container("database").volumes[0]?.volumeName).toBe("lakestack-dev-database");
+  });
+
+  it("gives every container a health check, a memory limit and the stack's labels", () => {
+    for (const [name, inputs] of containers()) {
+      expect(inputs.healthcheck.tests[0], name).toBe("CMD");
+      expect(inputs.memory, name).toBeGreaterThan(0);
+      expect(inputs.memorySwap, name).toBe(inputs.memory);
+      expect(inputs.labels, name).toEqual([
+        { label: "lakestack.stack", value: "dev" },
+        { label: "lakestack.service", value: name },
+      ]);
+    }
+  });
+
+  it("takes every capability away and allows no new privileges", () => {
+    for (const [name, { capabilities, securityOpts }] of containers()) {
+      expect(capabilities.drops, name).toEqual(["CAP_ALL"]);
+      expect(securityOpts, name).toContain("no-new-privileges");
+    }
+  });
+
+  it("shows no secret where `docker inspect` does: in the environment, the command, the health check", () => {
+    for (const [name, { envs, command, healthcheck }] of containers()) {
+      const shown = JSON.stringify({ envs, command, healthcheck });
+      for (const [secret, value] of Object.entries<string>({ ...secrets })) {
+        expect(shown.includes(value), `${secret} of ${name}`).toBe(false);
+      }
+    }
+  });
+
+  it("hands secrets over as files", () => {
+    const uploaded = JSON.stringify(
+      [...containers().values()].flatMap(({ uploads }) => uploads.map((u) => u.content)),
+    );
+    for (const [secret, value] of Object.entries<string>({ ...secrets })) {
+      // The authority signs here and never leaves.
+      if (secret !== "caKey")
+        expect(uploaded.includes(JSON.stringify(value).slice(1, -1)), secret).toBe(true);
+    }
+    expect(uploaded).not.toContain(JSON.stringify(secrets.caKey).slice(1, -1));
+  });
+
+  it("gives the catalog's and the scheduler's containers each its own database password only", () => {
+    const files = (name: string) => JSON.stringify(container(name).uploads);
+    expect(files("catalog")).toContain(secrets.catalogDatabasePassword);
+    expect(files("catalog")).not.toContain(secrets.airflowDatabasePassword);
+    expect(files("airflow-api")).toContain(secrets.airflowDatabasePassword);
+    expect(files("airflow-api")).not.toContain(secrets.catalogDatabasePassword);
+    expect(files("trino")).not.toContain(secrets.objectStorePassword);
+  });
+
+  it("has the outputs that its users rely on", () => {
+    expect(Object.keys(outputs).sort()).toEqual(
+      [
+        ...["jdbcUrl", "trinoUrl", "airflowUrl", "sparkMasterUrl", "objectStoreUrl", "catalogUrl"],
+        ...["trinoUser", "airflowUser", "objectStoreUser"],
+        ...["trinoPassword", "airflowPassword", "objectStorePassword", "caCertificate"],
+      ].sort(),
+    );
+    expect(outputs["jdbcUrl"]).toBe("jdbc:trino://localhost:8443/iceberg?SSL=true");
+  });
+
+  it("marks its passwords as secrets, and the authority's certificate as public", async () => {
+    for (const name of ["trinoPassword", "airflowPassword", "objectStorePassword"]) {
+      expect(await pulumi.isSecret(pulumi.output(outputs[name])), name).toBe(true);
+    }
+    expect(await pulumi.isSecret(pulumi.output(outputs["caCertificate"]))).toBe(false);
+  });
+
+  it("marks the files of every container as secret, so that the state holds them encrypted", () => {
+    for (const { type, name, secretInputs } of registered) {
+      if (type === "docker:index/container:Container") expect(secretInputs, name).toEqual(["uploads"]);
+    }
+  });
+
+  it("uploads no empty file, which Docker refuses", () => {
+    for (const [name, { uploads }] of containers()) {
+      for (const { file, content } of uploads)
+        expect(content.length, `${file} of ${name}`).toBeGreaterThan(0);
+    }
+  });
+});
