@@ -1,0 +1,205 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import * as path from "node:path";
+import { createInterface } from "node:readline/promises";
+import type Docker from "dockerode";
+import { dockerClient, ensurePulumi, type Reporter, toolFolder, UserError } from "../toolchain/index";
+import { type Command, type Context, messageOf, readOptions, unlessAborted } from "./command";
+import { DeploymentProgress } from "./deployment-progress";
+import { unlocking } from "./mend";
+import { currentPassphrase, passphraseState, withoutSecrets } from "./passphrase";
+import { PulumiCli, PulumiError } from "./pulumi-cli";
+import { configFile } from "./settings";
+import { ignoreAbsence, labelled, removeContainer, stackContainers } from "./stack-containers";
+import { bytes } from "./table";
+import { caFile } from "./up";
+
+const usage = `npm run destroy [-- OPTIONS]     removes the stack and its data, after saying what and asking
+  --yes, -y     do not ask`;
+
+/** Where the program keeps the secrets that it made, see infra/secrets.ts. */
+const generatedSecrets = "lakestack:secrets";
+
+/** Everything on this machine that belongs to a stack. */
+export interface Belongings {
+  containers: { id: string; name: string }[];
+  networks: { id: string; name: string }[];
+  /** Size in bytes, where the engine tells. */
+  volumes: { name: string; size?: number }[];
+  images: { id: string; name: string; size: number }[];
+}
+
+/** Finds by label and name what the stack has, whatever its state says. */
+export async function belongings(docker: Docker, stack: string): Promise<Belongings> {
+  const [containers, networks, volumes, images, usage] = await Promise.all([
+    stackContainers(docker, stack),
+    docker.listNetworks({ filters: labelled(stack) }),
+    docker.listVolumes({ filters: labelled(stack) }),
+    docker.listImages({ filters: { reference: [`lakestack-${stack}-*`] } }),
+    docker.df() as Promise<DiskUsage>,
+  ]);
+  const sizes = new Map((usage.Volumes ?? []).map(({ Name, UsageData }) => [Name, UsageData?.Size]));
+  return {
+    containers,
+    networks: networks.map(({ Id, Name }) => ({ id: Id, name: Name })),
+    volumes: volumes.Volumes.map(({ Name }) => ({ name: Name, size: sizes.get(Name) })),
+    images: images.flatMap(({ RepoTags, Id, Size }) =>
+      (RepoTags ?? []).map((name) => ({ id: Id, name, size: Size })),
+    ),
+  };
+}
+
+/** The part of the engine's answer that is read here. */
+interface DiskUsage {
+  Volumes?: { Name: string; UsageData?: { Size: number } | null }[] | null;
+}
+
+const counted = (things: readonly unknown[], name: string) =>
+  `${things.length} ${name}${things.length === 1 ? "" : "s"}`;
+
+/** What will be removed, for a person to agree to. */
+export function announcement(stack: string, { containers, networks, volumes, images }: Belongings): string {
+  const data = volumes.reduce((sum, { size = 0 }) => sum + Math.max(0, size), 0);
+  const volumeLines = volumes.map(
+    ({ name, size }) => `    ${name}${size === undefined || size < 0 ? "" : `  ${bytes(size)}`}`,
+  );
+  return [
+    `This removes stack ${stack}:`,
+    `  ${[counted(containers, "container"), counted(networks, "network"), counted(images, "image")].join(", ")}`,
+    `  ${counted(volumes, "volume")} with ALL DATA (${bytes(data)}): tables, runs, logs, history`,
+    ...volumeLines,
+    "What stays: the cache of built images and the pulumi engine, so that the next npm run up is fast.",
+  ].join("\n");
+}
+
+/**
+ * Removes everything of a stack, and its record in the state. Where the passphrase is lost, or the engine fails, what
+ * carries the stack's label is removed all the same.
+ */
+export async function runDestroy(context: Context): Promise<void> {
+  const { stack, reporter } = context;
+  const docker = dockerClient();
+  const readable = await isReadable(stack);
+  if (readable) await destroyByEngine(context);
+  else reporter.task("pulumi destroy").done("not possible without the passphrase: removing by label instead");
+  await removeLeftovers(docker, stack, reporter);
+  if (!readable) await startOver(stack, reporter);
+  await removeBaseImages(docker);
+  await rm(caFile(stack), { force: true });
+}
+
+/** Whether the stack's secrets can be opened, as destroying by the engine needs. */
+async function isReadable(stack: string): Promise<boolean> {
+  const configuration = await readFile(configFile(stack), "utf8").catch(() => "");
+  const state = await passphraseState(configuration, await currentPassphrase());
+  return state === "unused" || state === "fits";
+}
+
+async function destroyByEngine({ stack, reporter, signal }: Context): Promise<void> {
+  const { env } = await ensurePulumi(reporter, signal);
+  const cli = new PulumiCli(stack, env, signal);
+  if ((await cli.state()) === undefined) return;
+
+  const task = reporter.task(`Removing stack ${stack}`);
+  const progress = new DeploymentProgress(reporter);
+  try {
+    await unlocking(cli, () =>
+      cli.deploy("destroy", [], (event) => {
+        progress.onEvent(event);
+      }),
+    );
+    task.done(`${progress.changed} resources removed`);
+  } catch (error) {
+    progress.close("not removed");
+    const [fault] = progress.faults;
+    task.fail(fault === undefined ? "failed" : `${fault.resource}: ${fault.message}`);
+    if (!(error instanceof PulumiError)) throw error;
+  }
+  await cli.removeStack();
+  // They were those of the data that is gone. What the user set stays.
+  await rewriteConfig(stack, (key) => key !== generatedSecrets);
+}
+
+/** By label and name: containers first, since they hold the rest. */
+async function removeLeftovers(docker: Docker, stack: string, reporter: Reporter): Promise<void> {
+  const { containers, networks, volumes, images } = await belongings(docker, stack);
+  const count = containers.length + networks.length + volumes.length + images.length;
+  if (count === 0) return;
+  const task = reporter.task("Removing what is left by label");
+  for (const { id } of containers) await removeContainer(docker, id);
+  for (const { id } of networks) await ignoreAbsence(docker.getNetwork(id).remove());
+  for (const { name } of volumes) await ignoreAbsence(docker.getVolume(name).remove());
+  for (const { name } of images) await ignoreAbsence(docker.getImage(name).remove({ force: true }));
+  task.done(`${count} removed`);
+}
+
+/** Without the passphrase the state is deleted as the file that it is, and the configuration loses its secrets. */
+async function startOver(stack: string, reporter: Reporter): Promise<void> {
+  const folder = path.join(toolFolder, "state", ".pulumi", "stacks", "lakestack");
+  for (const file of await readdir(folder).catch(() => [])) {
+    if (file.startsWith(`${stack}.json`)) await rm(path.join(folder, file));
+  }
+  const removed = await rewriteConfig(stack, () => false);
+  const own = removed.filter((key) => key !== generatedSecrets);
+  const task = reporter.task(`Pulumi.${stack}.yaml`);
+  task.done(
+    own.length === 0
+      ? "took out the secrets that only the lost passphrase opens"
+      : `took out what only the lost passphrase opens; set again: ${own.join(", ")}`,
+  );
+}
+
+async function rewriteConfig(stack: string, keep: (key: string) => boolean): Promise<string[]> {
+  const file = configFile(stack);
+  if (!existsSync(file)) return [];
+  const before = await readFile(file, "utf8");
+  const { text, removed } = withoutSecrets(before, keep);
+  if (text !== before) await writeFile(file, text);
+  return removed;
+}
+
+/** Base images made here, unless another stack's images are built on them. */
+async function removeBaseImages(docker: Docker): Promise<void> {
+  const images = await docker.listImages({ filters: { reference: ["lakestack-*"] } });
+  const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []);
+  const bases = tags.filter((tag) => tag.startsWith("lakestack-base:"));
+  if (bases.length < tags.length) return;
+  for (const tag of bases) await ignoreAbsence(docker.getImage(tag).remove());
+}
+
+async function agreed(signal: AbortSignal): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new UserError(
+      "Nobody is here to ask.",
+      "To remove it without being asked: npm run destroy -- --yes",
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  // While it reads, Ctrl-C comes here and not to the process.
+  terminal.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  try {
+    const answer = await unlessAborted(signal, terminal.question("\nRemove all of it? [y/N] "));
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+export const command: Command = {
+  usage,
+  afterInterrupt: "npm run destroy goes on from here.",
+  async run(args, context) {
+    const { values } = readOptions(usage, args, { yes: { type: "boolean", short: "y", default: false } });
+    const found = await belongings(dockerClient(), context.stack).catch((error: unknown) => {
+      throw new UserError(`Docker does not answer: ${messageOf(error)}`, "See npm run doctor.");
+    });
+    console.log(announcement(context.stack, found));
+    if (!values.yes && !(await agreed(context.signal))) {
+      console.log("Nothing was removed.");
+      return 1;
+    }
+    await runDestroy(context);
+    console.log(`\nStack ${context.stack} is gone. npm run up makes a new one.`);
+    return 0;
+  },
+};

@@ -1,0 +1,220 @@
+import { existsSync } from "node:fs";
+import { access, constants, readFile, statfs } from "node:fs/promises";
+import * as os from "node:os";
+import * as path from "node:path";
+import type Docker from "dockerode";
+import { cacheFolder, dockerClient, dockerEndpoint, projectFolder, toolFolder } from "../toolchain/index";
+import { messageOf } from "./command";
+import { currentPassphrase, passphraseState, type PassphraseState } from "./passphrase";
+import { isPortFree, processAtPort } from "./port-holder";
+import { configFile, Settings } from "./settings";
+import { stackContainers, type StackContainer } from "./stack-containers";
+
+export interface EngineFacts {
+  /** Where the engine is, for messages. */
+  address: string;
+  version: string;
+  /** As the engine names it: "x86_64", "aarch64". */
+  architecture: string;
+  cpus: number;
+  /** Memory of the machine (or virtual machine) that the engine runs on, bytes. */
+  memory: number;
+  /** The stack's containers, running or not. */
+  containers: StackContainer[];
+  /** The stack's volumes. */
+  volumes: string[];
+  /** True if the stack's images were built before. */
+  hasImages: boolean;
+}
+
+/** The engine does not answer. */
+export interface EngineFault {
+  address: string;
+  /** `denied`: it is there, but not for this user. */
+  kind: "absent" | "denied";
+  message: string;
+  /** True if `up` installs and starts Docker by itself: root on Debian or Ubuntu. */
+  installable: boolean;
+}
+
+export interface DiskFacts {
+  /** What is kept there. */
+  purpose: "containers and images" | "downloads and builds" | "project";
+  path: string;
+  /** Bytes. */
+  free: number;
+}
+
+export interface PortFacts {
+  /** Configuration key, for example "trinoPort". */
+  key: string;
+  port: number;
+  /** Who has it; undefined if it is free or the stack's own. */
+  holder?: string;
+}
+
+/** What the checks judge. Plain data, so that any machine can be described. */
+export interface MachineFacts {
+  stack: string;
+  nodeVersion: string;
+  platform: string;
+  architecture: string;
+  engine: EngineFacts | EngineFault;
+  /** Bytes that the stack may use: what is free and what its own containers hold. Undefined where it can't be told. */
+  availableMemory?: number;
+  disks: DiskFacts[];
+  ports: PortFacts[];
+  passphrase: PassphraseState;
+  /** False if the state, kept in the project, has nothing of this stack; undefined if it is kept elsewhere. */
+  stateKnown?: boolean;
+}
+
+/** Looks at this machine. Changes nothing and asks nothing outside it. */
+export async function examineMachine(stack: string): Promise<MachineFacts> {
+  const engine = await examineEngine(stack);
+  const answers = "version" in engine;
+  const containers = answers ? engine.containers : [];
+  const [ports, availableMemory, disks, passphrase] = await Promise.all([
+    examinePorts(stack, answers ? dockerClient() : undefined),
+    answers ? examineMemory(dockerClient(), engine) : undefined,
+    examineDisks(answers ? dockerClient() : undefined),
+    examinePassphrase(stack),
+  ]);
+  const own = new Set(containers.flatMap((container) => container.ports.map(({ PublicPort }) => PublicPort)));
+  return {
+    stack,
+    nodeVersion: process.versions.node,
+    platform: process.platform,
+    architecture: process.arch,
+    engine,
+    availableMemory,
+    disks,
+    ports: ports.map((facts) => (own.has(facts.port) ? { ...facts, holder: undefined } : facts)),
+    passphrase,
+    stateKnown: examineState(stack),
+  };
+}
+
+async function examineEngine(stack: string): Promise<EngineFacts | EngineFault> {
+  const { address, origin } = dockerEndpoint();
+  const where = `${address} (${origin})`;
+  const docker = dockerClient();
+  try {
+    const [info, containers, volumes, images] = await Promise.all([
+      docker.info() as Promise<DockerInfo>,
+      stackContainers(docker, stack),
+      docker.listVolumes({ filters: { label: [`lakestack.stack=${stack}`] } }),
+      docker.listImages({ filters: { reference: [`lakestack-${stack}-*`] } }),
+    ]);
+    return {
+      address: where,
+      version: info.ServerVersion,
+      architecture: info.Architecture,
+      cpus: info.NCPU,
+      memory: info.MemTotal,
+      containers,
+      volumes: volumes.Volumes.map(({ Name }) => Name),
+      hasImages: images.length > 0,
+    };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const denied = code === "EACCES" || code === "EPERM";
+    return {
+      address: where,
+      kind: denied ? "denied" : "absent",
+      message: messageOf(error),
+      installable: !denied && process.getuid?.() === 0 && existsSync("/etc/debian_version"),
+    };
+  }
+}
+
+/** The part of the engine's answer that is read here. */
+interface DockerInfo {
+  ServerVersion: string;
+  Architecture: string;
+  NCPU: number;
+  MemTotal: number;
+  DockerRootDir: string;
+}
+
+/** What is free on this machine if the engine runs here, else what the engine's machine has at all. */
+async function examineMemory(docker: Docker, engine: EngineFacts): Promise<number | undefined> {
+  const here = process.platform === "linux" && Math.abs(engine.memory - os.totalmem()) < 0.1 * os.totalmem();
+  if (!here) return engine.memory;
+  const meminfo = await readFile("/proc/meminfo", "utf8");
+  const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(meminfo)?.[1]) * 1024;
+  const held = await Promise.all(
+    engine.containers
+      .filter(({ state }) => state === "running")
+      .map(({ id }) => containerMemory(docker, id).catch(() => 0)),
+  );
+  return available + held.reduce((sum, count) => sum + count, 0);
+}
+
+/** Bytes that a container holds, as `docker stats` counts them: without the page cache that can be given back. */
+export async function containerMemory(docker: Docker, id: string): Promise<number> {
+  const stats = await docker.getContainer(id).stats({ stream: false, "one-shot": true });
+  const { usage, stats: details } = stats.memory_stats as { usage?: number; stats?: Record<string, number> };
+  const cache = details?.["inactive_file"] ?? details?.["total_inactive_file"] ?? 0;
+  return Math.max(0, (usage ?? 0) - cache);
+}
+
+async function examineDisks(docker: Docker | undefined): Promise<DiskFacts[]> {
+  const root = docker && ((await docker.info()) as DockerInfo).DockerRootDir;
+  const places: [DiskFacts["purpose"], string | undefined][] = [
+    // With a remote engine or one in a virtual machine, its folder is not to be seen from here.
+    ["containers and images", root],
+    ["downloads and builds", cacheFolder()],
+    ["project", projectFolder],
+  ];
+  const disks = await Promise.all(
+    places.map(async ([purpose, folder]) => {
+      const free = folder === undefined ? undefined : await freeBytes(folder);
+      return folder === undefined || free === undefined ? [] : [{ purpose, path: folder, free }];
+    }),
+  );
+  return disks.flat();
+}
+
+/** Free space at the folder, or where it will be made. */
+async function freeBytes(folder: string): Promise<number | undefined> {
+  for (let place = folder; ; place = path.dirname(place)) {
+    const found = await statfs(place).catch(() => undefined);
+    if (found !== undefined) return found.bavail * found.bsize;
+    if (place === path.dirname(place)) return undefined;
+  }
+}
+
+async function examinePorts(stack: string, docker: Docker | undefined): Promise<PortFacts[]> {
+  const running = (await docker?.listContainers()) ?? [];
+  const containers = new Map(
+    running.flatMap(({ Ports, Names }) =>
+      Ports.map(({ PublicPort }) => [PublicPort, (Names[0] ?? "").replace(/^\//, "")] as const),
+    ),
+  );
+  return Promise.all(
+    (await Settings.read(stack)).ports().map(async ([key, port]) => {
+      const container = containers.get(port);
+      if (container !== undefined) return { key, port, holder: `container ${container}` };
+      if (await isPortFree(port)) return { key, port };
+      return { key, port, holder: (await processAtPort(port)) ?? "a process that this user can't see" };
+    }),
+  );
+}
+
+async function examinePassphrase(stack: string): Promise<PassphraseState> {
+  const file = configFile(stack);
+  const readable = await access(file, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+  return readable ? passphraseState(await readFile(file, "utf8"), await currentPassphrase()) : "unused";
+}
+
+function examineState(stack: string): boolean | undefined {
+  const own = path.join(toolFolder, "state");
+  const backend = process.env["PULUMI_BACKEND_URL"];
+  if (backend !== undefined && backend !== `file://${own}`) return undefined;
+  const stacks = path.join(own, ".pulumi", "stacks", "lakestack");
+  return ["json", "json.gz"].some((extension) => existsSync(path.join(stacks, `${stack}.${extension}`)));
+}

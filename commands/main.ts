@@ -1,0 +1,125 @@
+import { terminalReporter, UserError } from "../toolchain/index";
+import { type Command, messageOf } from "./command";
+import { table } from "./table";
+
+interface Entry {
+  summary: string;
+  load: () => Promise<Command>;
+}
+
+/** Loaded when asked for, so that a small command starts as fast as it can. */
+const commands: Record<string, Entry> = {
+  up: {
+    summary: "bring the stack up, load the sample data, run the pipelines, query the tables",
+    load: async () => (await import("./up.js")).command,
+  },
+  down: {
+    summary: "stop the stack; all data is kept",
+    load: async () => (await import("./down.js")).command,
+  },
+  destroy: {
+    summary: "remove the stack and its data, after saying what and asking",
+    load: async () => (await import("./destroy.js")).command,
+  },
+  status: {
+    summary: "each service: state, health, URL, memory",
+    load: async () => (await import("./status.js")).command,
+  },
+  logs: {
+    summary: "what a service writes: npm run logs -- trino",
+    load: async () => (await import("./logs.js")).command,
+  },
+  doctor: {
+    summary: "check this machine; each finding with its remedy",
+    load: async () => (await import("./doctor.js")).command,
+  },
+  env: {
+    summary: 'settings for the pulumi command: eval "$(npm run -s env)"',
+    load: async () => (await import("./env.js")).command,
+  },
+  test: { summary: "all tests", load: async () => (await import("./test.js")).all },
+  "test:unit": {
+    summary: "the quick tests, without containers",
+    load: async () => (await import("./test.js")).unit,
+  },
+  "test:e2e": {
+    summary: "the end-to-end tests, on real containers",
+    load: async () => (await import("./test.js")).endToEnd,
+  },
+};
+
+function overview(): string {
+  return table(
+    ["command", "what it does"],
+    Object.entries(commands).map(([name, { summary }]) => [`npm run ${name}`, summary]),
+  );
+}
+
+/** npm and the terminal may each send Ctrl-C for one press of the keys: two this close, ms, are one. */
+const onePress = 500;
+
+/**
+ * The first Ctrl-C (or a closed terminal) aborts the signal, and the command ends in its own time. Another one, when the first has been
+ * given time to work, ends this process at once.
+ */
+function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  let first = 0;
+  const stop = () => {
+    if (first === 0) {
+      first = Date.now();
+      console.error("\nStopping … (once more to stop without waiting)");
+      controller.abort(new Error("Interrupted"));
+    } else if (Date.now() - first > onePress) {
+      process.exit(130);
+    }
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, stop);
+  return controller.signal;
+}
+
+async function main(name: string | undefined, args: readonly string[]): Promise<number> {
+  const entry = name === undefined ? undefined : commands[name];
+  if (entry === undefined) {
+    if (name !== undefined) console.error(`There is no command "${name}".\n`);
+    console.error(overview());
+    return name === undefined ? 0 : 1;
+  }
+  const signal = interruptible();
+  const command = await entry.load();
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(command.usage);
+    return 0;
+  }
+  const stack = process.env["LAKESTACK_STACK"] ?? "dev";
+  if (!/^[a-z][a-z0-9-]{0,30}$/.test(stack)) {
+    throw new UserError(
+      `LAKESTACK_STACK is "${stack}", expected a stack's name: small letters, digits and -, a letter first.`,
+      "Set another, or unset it for the stack dev.",
+    );
+  }
+  try {
+    return await command.run(args, { stack, reporter: terminalReporter(), signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    console.error(`Interrupted. ${command.afterInterrupt ?? "Nothing is left half done."}`);
+    return 130;
+  }
+}
+
+function explain(error: unknown): void {
+  if (error instanceof UserError) {
+    console.error(`\n✘ ${error.message}\n\n${error.remedy}`);
+  } else {
+    console.error("\nThis is a fault of Lakestack's own; please report it with the lines below.");
+    console.error(error instanceof Error ? (error.stack ?? error.message) : messageOf(error));
+  }
+}
+
+main(process.argv[2], process.argv.slice(3)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    explain(error);
+    process.exit(1);
+  },
+);

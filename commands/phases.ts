@@ -1,0 +1,28 @@
+import { elapsed } from "../toolchain/index";
+
+/** A part of a command and how long it took. */
+export interface Phase {
+  name: string;
+  milliseconds: number;
+}
+
+/** Measures the parts of a command, one after the other. */
+export class Phases {
+  readonly all: Phase[] = [];
+
+  async measure<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.all.push({ name, milliseconds: performance.now() - start });
+    }
+  }
+
+  /** For example "checks 0.4 s, tools 1.2 s: 1.6 s in all". */
+  toString(): string {
+    const total = this.all.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+    const parts = this.all.map(({ name, milliseconds }) => `${name} ${elapsed(milliseconds)}`);
+    return `${parts.join(", ")}: ${elapsed(total)} in all`;
+  }
+}

@@ -1,0 +1,124 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import * as path from "node:path";
+import { Readable } from "node:stream";
+import type Docker from "dockerode";
+import { extract, pack, type Pack } from "tar-stream";
+import { projectFolder } from "../toolchain/index";
+import { removeContainer } from "./stack-containers";
+import { type Counts, junitCounts, none } from "./test-counts";
+
+/** What the checks read. Copied in, not mounted: the engine may be on another machine. */
+const sources = ["spark-jobs", "scheduler", "sources.yaml", "sources.schema.json", "sample-data"];
+
+const workplace = "/opt/checks-work";
+const reportFile = `${workplace}/report.xml`;
+const label = "lakestack.checks";
+/** The images' user. */
+const user = { uid: 10001, gid: 10001 };
+
+const linters = [
+  ["ruff", "check", "."],
+  ["ruff", "format", "--check", "."],
+  ["mypy", "spark-jobs", "scheduler"],
+];
+const tests = ["pytest", "spark-jobs", "scheduler", `--junitxml=${reportFile}`];
+
+export interface PythonOutcome {
+  /** Commands that ended with an error. */
+  failed: string[];
+  counts: Counts;
+}
+
+/** Runs the Python checks in a container of the image that has them, with the versions that the services run. */
+export async function checkPython(
+  docker: Docker,
+  image: string,
+  signal: AbortSignal,
+): Promise<PythonOutcome> {
+  for (const { Id } of await docker.listContainers({ all: true, filters: { label: [label] } })) {
+    await removeContainer(docker, Id);
+  }
+  const container = await docker.createContainer({
+    Image: image,
+    Entrypoint: ["sleep"],
+    Cmd: ["infinity"],
+    WorkingDir: workplace,
+    Labels: { [label]: "true" },
+    HostConfig: { Init: true },
+  });
+  try {
+    await container.putArchive(Readable.from(packSources()), { path: "/opt" });
+    await container.start();
+    const failed: string[] = [];
+    for (const command of [...linters, tests]) {
+      signal.throwIfAborted();
+      console.log(`$ ${command.join(" ")}`);
+      if ((await execute(docker, container, command, signal)) !== 0)
+        failed.push(command.slice(0, 2).join(" "));
+    }
+    const report = await readOut(container, reportFile);
+    return { failed, counts: report === undefined ? none : junitCounts(report) };
+  } finally {
+    await removeContainer(docker, container.id);
+  }
+}
+
+function packSources(): Pack {
+  const archive = pack();
+  const folder = path.basename(workplace);
+  const fill = async () => {
+    archive.entry({ name: folder, type: "directory", mode: 0o755, ...user });
+    for (const source of sources)
+      await addTree(archive, path.join(projectFolder, source), `${folder}/${source}`);
+    archive.finalize();
+  };
+  fill().catch((error: unknown) => {
+    archive.destroy(error as Error);
+  });
+  return archive;
+}
+
+/** What tools leave behind in the sources and nobody wants copied. */
+const leftOut = new Set(["__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv"]);
+
+async function addTree(archive: Pack, source: string, name: string): Promise<void> {
+  const found = await stat(source);
+  if (found.isDirectory()) {
+    archive.entry({ name, type: "directory", mode: 0o755, ...user });
+    for (const child of await readdir(source)) {
+      if (!leftOut.has(child)) await addTree(archive, path.join(source, child), `${name}/${child}`);
+    }
+  } else if (found.isFile()) {
+    archive.entry({ name, mode: 0o644, mtime: found.mtime, ...user }, await readFile(source));
+  }
+}
+
+async function execute(
+  docker: Docker,
+  container: Docker.Container,
+  command: string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const exec = await container.exec({ Cmd: command, AttachStdout: true, AttachStderr: true });
+  const stream = await exec.start({});
+  docker.modem.demuxStream(stream, process.stdout, process.stderr);
+  await new Promise<void>((resolve, reject) => {
+    stream.once("end", resolve);
+    stream.once("error", reject);
+    signal.addEventListener("abort", () => {
+      reject(signal.reason as Error);
+    });
+  });
+  return (await exec.inspect()).ExitCode ?? 1;
+}
+
+/** The content of one file of the container, or undefined if there is none. */
+async function readOut(container: Docker.Container, file: string): Promise<string | undefined> {
+  const archive = await container.getArchive({ path: file }).catch(() => undefined);
+  if (archive === undefined) return undefined;
+  const chunks: Buffer[] = [];
+  for await (const entry of archive.pipe(extract())) {
+    for await (const chunk of entry) chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,181 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import * as os from "node:os";
+import * as path from "node:path";
+import { elapsed, projectFolder } from "../toolchain/index";
+import { ensureChromium } from "./chromium";
+import { type Command, type Context, messageOf } from "./command";
+import { type Prepared, prepareMachine } from "./prepare";
+import { checkPython } from "./python-checks";
+import { table } from "./table";
+import { add, closingLine, type Counts, none, vitestCounts } from "./test-counts";
+
+/** The tests' own stack: its images, volumes and ports stand beside those of a running dev stack. */
+const testStack = "e2e";
+
+interface Outcome {
+  name: string;
+  ok: boolean;
+  counts: Counts;
+  milliseconds: number;
+}
+
+type StageWork = () => Promise<{ ok: boolean; counts: Counts }>;
+
+/** Runs stages one after the other and keeps the score. */
+class TestRun {
+  readonly outcomes: Outcome[] = [];
+
+  async stage(name: string, work: StageWork): Promise<boolean> {
+    console.log(`\n── ${name} ${"─".repeat(Math.max(3, 70 - name.length))}`);
+    const start = performance.now();
+    const { ok, counts: told } = await work().catch((error: unknown) => {
+      console.error(messageOf(error));
+      return { ok: false, counts: none };
+    });
+    // A stage that breaks before or after its tests has failed, too.
+    const counts = ok || told.failed > 0 ? told : { ...told, failed: 1 };
+    this.outcomes.push({ name, ok, counts, milliseconds: performance.now() - start });
+    return ok;
+  }
+
+  /** Prints the score, closing with one line that machines read, too. @returns the exit code. */
+  close(): number {
+    const rows = this.outcomes.map(({ name, ok, counts, milliseconds }) => [
+      name,
+      ok ? "passed" : "FAILED",
+      closingLine(counts),
+      elapsed(milliseconds),
+    ]);
+    console.log(`\n${table(["stage", "outcome", "tests", "time"], rows)}\n`);
+    const total = this.outcomes.reduce((sum, { counts }) => add(sum, counts), none);
+    console.log(closingLine(total));
+    return this.outcomes.every(({ ok }) => ok) ? 0 : 1;
+  }
+}
+
+/** Runs a program that writes to this one's terminal. @returns the exit code. */
+function runVisibly(program: string, args: readonly string[], context: Context, env = {}): Promise<number> {
+  context.signal.throwIfAborted();
+  const child = spawn(program, args, {
+    cwd: projectFolder,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, ...env },
+  });
+  const stop = () => child.kill("SIGINT");
+  context.signal.addEventListener("abort", stop);
+  return new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => {
+      resolve(code ?? 1);
+    });
+  }).finally(() => {
+    context.signal.removeEventListener("abort", stop);
+  });
+}
+
+/** A script of package.json, so that it is the same by hand. */
+function script(name: string, context: Context): StageWork {
+  return async () => ({ ok: (await runVisibly("npm", ["run", "-s", name], context)) === 0, counts: none });
+}
+
+function vitest(
+  project: string,
+  context: Context,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): StageWork {
+  return async () => {
+    const scratch = await mkdtemp(path.join(os.tmpdir(), "lakestack-tests-"));
+    const report = path.join(scratch, "report.json");
+    try {
+      const program = path.join(projectFolder, "node_modules", "vitest", "vitest.mjs");
+      const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+      const code = await runVisibly(
+        process.execPath,
+        [program, "run", "--project", project, ...reporters, ...args],
+        context,
+        env,
+      );
+      return { ok: code === 0, counts: vitestCounts(await readFile(report, "utf8")) };
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  };
+}
+
+async function quickStages(run: TestRun, context: Context): Promise<boolean> {
+  return (
+    (await run.stage("lint", script("lint", context))) &&
+    (await run.stage("type check", script("typecheck", context))) &&
+    (await run.stage("unit tests", vitest("unit", context)))
+  );
+}
+
+/** The machine as `up` needs it, and what only tests need: the image with the checks, a browser. */
+async function prepare(context: Context): Promise<{ prepared: Prepared; env: Record<string, string> }> {
+  const { reporter, signal } = context;
+  const prepared = await prepareMachine({ stack: testStack, reporter, signal, forTests: true });
+  const chromium = await ensureChromium(reporter);
+  const env = {
+    ...prepared.tools.env,
+    LAKESTACK_STACK: testStack,
+    LAKESTACK_CHECKS_IMAGE: prepared.images.get("checks") ?? "",
+    ...(chromium === undefined ? {} : { CHROME_PATH: chromium }),
+  };
+  return { prepared, env };
+}
+
+async function pythonChecks({ docker, images }: Prepared, signal: AbortSignal) {
+  const image = images.get("checks");
+  if (image === undefined) throw new Error("There is no image with the Python checks");
+  const { failed, counts } = await checkPython(docker, image, signal);
+  if (failed.length > 0) console.log(`Failed: ${failed.join(", ")}`);
+  return { ok: failed.length === 0, counts };
+}
+
+export const all: Command = {
+  usage:
+    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, end-to-end tests on containers",
+  afterInterrupt: `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`,
+  async run(_args, context) {
+    const run = new TestRun();
+    // What a minute finds is not worth building images for.
+    if (!(await quickStages(run, context))) return run.close();
+
+    let ready: Awaited<ReturnType<typeof prepare>> | undefined;
+    await run.stage("machine", async () => {
+      ready = await prepare(context);
+      return { ok: true, counts: none };
+    });
+    if (ready !== undefined) {
+      const { prepared, env } = ready;
+      await run.stage("Python checks", () => pythonChecks(prepared, context.signal));
+      for (const project of ["docker-plugin", "toolchain", "e2e"]) {
+        await run.stage(`${project} tests`, vitest(project, context, [], env));
+      }
+    }
+    context.signal.throwIfAborted();
+    return run.close();
+  },
+};
+
+export const unit: Command = {
+  usage: "npm run test:unit [-- VITEST ARGUMENTS]     the tests that need no containers, under a minute",
+  async run(args, context) {
+    const run = new TestRun();
+    await run.stage("unit tests", vitest("unit", context, args));
+    return run.close();
+  },
+};
+
+export const endToEnd: Command = {
+  usage: "npm run test:e2e [-- VITEST ARGUMENTS]     the end-to-end tests, on real containers",
+  afterInterrupt: all.afterInterrupt,
+  async run(args, context) {
+    const run = new TestRun();
+    const { env } = await prepare(context);
+    await run.stage("e2e tests", vitest("e2e", context, args, env));
+    return run.close();
+  },
+};

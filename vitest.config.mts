@@ -1,0 +1,57 @@
+import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+const minutes = 60_000;
+
+/** Files in the order of their names: the end-to-end tests tell one story. */
+class ByName extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return Promise.resolve(files.toSorted((a, b) => a.moduleId.localeCompare(b.moduleId)));
+  }
+}
+
+/** One project a folder of tests: they differ in what they need and in how long they take. */
+export default defineConfig({
+  test: {
+    sequence: { sequencer: ByName },
+    projects: [
+      // Pulumi mocks and plain values; no containers, no network.
+      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
+      {
+        // A real Docker engine.
+        extends: true,
+        test: {
+          name: "docker-plugin",
+          include: ["tests/docker-plugin/**/*.test.ts"],
+          testTimeout: 5 * minutes,
+          hookTimeout: 5 * minutes,
+          fileParallelism: false,
+        },
+      },
+      {
+        // A real engine, language host and plugin.
+        extends: true,
+        test: {
+          name: "toolchain",
+          include: ["tests/toolchain/**/*.test.ts"],
+          testTimeout: 20 * minutes,
+          hookTimeout: 20 * minutes,
+          fileParallelism: false,
+        },
+      },
+      {
+        // The whole stack: one test after the other, since they share it.
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["tests/e2e/**/*.test.ts"],
+          testTimeout: 20 * minutes,
+          hookTimeout: 40 * minutes,
+          fileParallelism: false,
+          globalSetup: ["tests/e2e/set-up.ts"],
+          setupFiles: ["tests/e2e/evidence.ts"],
+        },
+      },
+    ],
+  },
+});
