@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import * as os from "node:os";
 import type Docker from "dockerode";
 import type { BuildContext } from "./build-context";
+import { stageImages } from "./build-stages";
 import { digestContext, packContext, readBuildContext } from "./build-context";
 import { engineMessages, ifExists, reason } from "./engine-messages";
 import { withFileLock } from "./file-lock";
@@ -76,10 +77,10 @@ export async function ensureImage(spec: ImageSpec, options: BuildOptions): Promi
         await keepInCache(cache, key, found.imageId, spec, options);
         return found;
       }
-      const imageId = await atMostOneBuildPerCore(() => build(spec, context, options));
+      const { imageId, stages } = await atMostOneBuildPerCore(() => build(spec, context, options));
       // A base image that the build pulled has an ID now: the next call will ask for the image by that.
       const keyNow = await imageKey(spec, context, options.docker);
-      await cache.remember(keyNow, imageId, spec.name);
+      await cache.remember(keyNow, imageId, spec.name, stages);
       await keepInCache(cache, keyNow, imageId, spec, options);
       return { imageId, how: "built" as const };
     },
@@ -127,8 +128,13 @@ async function contentOf(value: string, docker: Docker): Promise<string> {
   return image?.Id ?? value;
 }
 
+interface Build {
+  imageId: string;
+  stages: string[];
+}
+
 /** Builds with the classic builder, the one that every engine from 20.10 on has without a session. */
-async function build(spec: ImageSpec, context: BuildContext, options: BuildOptions): Promise<string> {
+async function build(spec: ImageSpec, context: BuildContext, options: BuildOptions): Promise<Build> {
   const output: string[] = [];
   let step = "before the first step";
   let imageId: string | undefined;
@@ -178,7 +184,8 @@ async function build(spec: ImageSpec, context: BuildContext, options: BuildOptio
     if (error instanceof ImageBuildError) throw error;
     fail(reason(error));
   }
-  return imageId ?? fail("the engine closed the connection before the image was done");
+  imageId ??= fail("the engine closed the connection before the image was done");
+  return { imageId, stages: stageImages(output) };
 }
 
 function linesOf(text: string | undefined): string[] {

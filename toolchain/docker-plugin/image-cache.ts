@@ -1,9 +1,9 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
-import { engineMessages, ifExists } from "./engine-messages";
+import { engineMessages, ifExists, statusCode } from "./engine-messages";
 
 /** What is known of an image that was built from a key. */
 interface CachedImage {
@@ -14,6 +14,8 @@ interface CachedImage {
   size: number;
   /** When it was built, ISO 8601. */
   made: string;
+  /** The nameless images of the Dockerfile's earlier stages. */
+  stages: string[];
 }
 
 /**
@@ -40,19 +42,35 @@ export class ImageCache {
 
   /** The image's ID, if it was built before and can be had again. */
   async find(key: string): Promise<{ imageId: string; how: "present" | "cache" } | undefined> {
-    const imageId = await this.recordedId(key);
+    const imageId = (await this.record(`${key}.json`))?.imageId;
     if (imageId === undefined) return undefined;
     if (await this.isInEngine(imageId)) return { imageId, how: "present" };
     if ((await this.load(key)) && (await this.isInEngine(imageId))) return { imageId, how: "cache" };
     return undefined;
   }
 
-  async remember(key: string, imageId: string, name: string): Promise<void> {
+  async remember(key: string, imageId: string, name: string, stages: string[]): Promise<void> {
     const { Size: size } = await this.docker.getImage(imageId).inspect();
-    const record: CachedImage = { imageId, name, size, made: new Date().toISOString() };
+    const record: CachedImage = { imageId, name, size, made: new Date().toISOString(), stages };
     await this.write(this.file(key, "json"), (partial) =>
       writeFile(partial, JSON.stringify(record, undefined, 2)),
     );
+  }
+
+  /**
+   * To be called when an image was removed: if the engine no longer has it under any name, what its build left behind goes
+   * too, but for the stages that an image in use was built from as well.
+   */
+  async removeStages(imageId: string): Promise<void> {
+    if (await this.isInEngine(imageId)) return;
+    const stages = new Set<string>();
+    const inUse = new Set<string>();
+    for (const record of await this.records()) {
+      const target =
+        record.imageId === imageId ? stages : (await this.isInEngine(record.imageId)) ? inUse : undefined;
+      for (const stage of record.stages) target?.add(stage);
+    }
+    for (const stage of stages) if (!inUse.has(stage)) await this.removeIfNameless(stage);
   }
 
   /** Saves the image to disk unless that was done before. By ID, so that loading it brings no name back. */
@@ -64,12 +82,29 @@ export class ImageCache {
     });
   }
 
-  private async recordedId(key: string): Promise<string | undefined> {
+  private async record(file: string): Promise<CachedImage | undefined> {
     try {
-      return (JSON.parse(await readFile(this.file(key, "json"), "utf8")) as CachedImage).imageId;
+      return JSON.parse(await readFile(path.join(this.folder, file), "utf8")) as CachedImage;
     } catch {
       return undefined;
     }
+  }
+
+  private async records(): Promise<CachedImage[]> {
+    const files = await readdir(this.folder).catch(() => []);
+    const records = await Promise.all(
+      files.filter((file) => file.endsWith(".json")).map((file) => this.record(file)),
+    );
+    return records.filter((record) => record !== undefined);
+  }
+
+  private async removeIfNameless(image: string): Promise<void> {
+    const found = await ifExists(this.docker.getImage(image).inspect());
+    if (!found || found.RepoTags.length > 0) return;
+    // Others may still be built upon it, or run from it.
+    await ifExists(this.docker.getImage(image).remove()).catch((error: unknown) => {
+      if (statusCode(error) !== 409) throw error;
+    });
   }
 
   private async isInEngine(imageId: string): Promise<boolean> {

@@ -21,7 +21,7 @@ export function providerService(
   provider: Provider,
   log: EngineLog,
   version: string,
-): Record<string, Handler> {
+): grpc.UntypedServiceImplementation {
   return {
     getPluginInfo: answer(() => {
       const response = new PluginInfo();

@@ -5,6 +5,7 @@ import { cacheFolder } from "../cache";
 import { ifExists, reason, statusCode } from "./engine-messages";
 import { findOrPull } from "./find-image";
 import { ensureImage } from "./image-builder";
+import { ImageCache } from "./image-cache";
 import type { InputsOf, PropertyTable, Values } from "./property-table";
 import { readProperties } from "./property-table";
 import type { ResourceType, Work } from "./resource-type";
@@ -94,7 +95,7 @@ export const remoteImage: ResourceType = {
   },
 
   async delete(_id, recorded, { docker }) {
-    const { name, keepLocally, forceRemove } = recorded as unknown as Inputs;
+    const { name, keepLocally, forceRemove, imageId } = recorded as unknown as Inputs & { imageId: string };
     if (keepLocally) return;
     try {
       // Takes the name away, and the image itself only if no other name is left.
@@ -103,6 +104,7 @@ export const remoteImage: ResourceType = {
       const advice = statusCode(error) === 409 ? " (forceRemove removes it all the same)" : "";
       throw new Error(`Image ${name}: ${reason(error)}${advice}`, { cause: error });
     }
+    await new ImageCache(cacheFolder(), docker).removeStages(imageId);
   },
 };
 

@@ -8,7 +8,7 @@ type Inputs = InputsOf<ContainerArgs>;
 type Capabilities = NonNullable<Inputs["capabilities"]>;
 type Device = NonNullable<Inputs["devices"]>[number];
 
-/** The engine takes `net_admin` and `CAP_NET_ADMIN` for the same, and shows the latter. */
+/** Engines take `net_admin` and `CAP_NET_ADMIN` for the same, and some show the latter whichever was given. */
 const capability: Shape<string> = {
   ...text(),
   canonical(value) {

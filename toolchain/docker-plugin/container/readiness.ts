@@ -26,6 +26,7 @@ export async function awaitReadiness(
   work: Work,
 ): Promise<void> {
   const started = Date.now();
+  let shown = 0;
   const seconds = () => Math.round((Date.now() - started) / 1000);
   const fail = async (what: string, found: Found): Promise<never> => {
     throw new Error(`Container ${name} ${what}\n${await lastWords(container, found)}`);
@@ -44,7 +45,7 @@ export async function awaitReadiness(
     if (!Health)
       return fail("is to be waited for, but has no health check: give it one, or leave out `wait`.", found);
     if (seconds() >= waitTimeout) return fail(`was not healthy after ${waitTimeout} s (waitTimeout).`, found);
-    work.status(`waiting until ${name} is healthy (${seconds()} s)`);
+    if (seconds() > shown) work.status(`waiting until ${name} is healthy (${(shown = seconds())} s)`);
     await sleep(POLL_MS, undefined, { signal: work.signal });
   }
 }

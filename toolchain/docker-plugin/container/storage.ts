@@ -1,5 +1,6 @@
 import type { ContainerArgs } from "@pulumi/docker";
 import type { InputsOf, PropertyTable } from "../property-table";
+import type { Shape } from "../shape";
 import { flag, object, record, set, text, UNSUPPORTED, whole } from "../shape";
 import type { Found, Mount, Request } from "./engine-types";
 
@@ -9,6 +10,31 @@ type MountInput = NonNullable<Inputs["mounts"]>[number];
 type BindOptions = NonNullable<MountInput["bindOptions"]>;
 type TmpfsOptions = NonNullable<MountInput["tmpfsOptions"]>;
 export type Upload = NonNullable<Inputs["uploads"]>[number];
+
+// `owner` and `group` are, in the official plugin, names of the machine that runs it, which is of no use.
+const file = object<Upload>({
+  file: { shape: text({ matches: /^\// }), required: true },
+  content: { shape: text() },
+  contentBase64: { shape: text({ matches: /^[A-Za-z0-9+/]*={0,2}$/ }) },
+  source: { shape: text() },
+  sourceHash: { shape: text() },
+  executable: { shape: flag(), default: false },
+  permissions: { shape: text({ matches: /^0[0-7]{3}$/ }) },
+  owner: UNSUPPORTED,
+  group: UNSUPPORTED,
+});
+
+const upload: Shape<Upload> = {
+  ...file,
+  faults(value, path) {
+    const faults = file.faults(value, path);
+    if (faults.length > 0) return faults;
+    const { content, contentBase64, source } = value as Upload;
+    const given = [content, contentBase64, source].filter((one) => one !== undefined && one !== "");
+    const reason = "expected exactly one of content, contentBase64 and source, and it may not be empty";
+    return given.length === 1 ? [] : [{ path, reason }];
+  },
+};
 
 /** What is on the container's disk besides its image. */
 export const storageProperties = {
@@ -67,24 +93,8 @@ export const storageProperties = {
     write: (request, value) => (request.HostConfig.Tmpfs = value),
     read: (found) => found.HostConfig.Tmpfs ?? {},
   },
-  // Put into the container between its creation and its start. `owner` and `group` are names of the machine that runs
-  // the plugin in the official one, which is of no use.
-  uploads: {
-    shape: set(
-      object<Upload>({
-        file: { shape: text({ matches: /^\// }), required: true },
-        content: { shape: text() },
-        contentBase64: { shape: text({ matches: /^[A-Za-z0-9+/]*={0,2}$/ }) },
-        source: { shape: text() },
-        sourceHash: { shape: text() },
-        executable: { shape: flag(), default: false },
-        permissions: { shape: text({ matches: /^0[0-7]{3}$/ }) },
-        owner: UNSUPPORTED,
-        group: UNSUPPORTED,
-      }),
-    ),
-    change: "replace",
-  },
+  // Put into the container between its creation and its start.
+  uploads: { shape: set(upload), change: "replace" },
   removeVolumes: { shape: flag(), change: "note", default: true },
 } satisfies Partial<PropertyTable<ContainerArgs, Request, Found>>;
 
