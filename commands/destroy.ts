@@ -11,6 +11,7 @@ import { currentPassphrase, passphraseState, withoutSecrets } from "./passphrase
 import { PulumiCli, PulumiError } from "./pulumi-cli";
 import { configFile } from "./settings";
 import { ignoreAbsence, labelled, removeContainer, stackContainers } from "./stack-containers";
+import { removeBuildRemains, removeImages, type StackImage, stackImages } from "./stack-images";
 import { bytes } from "./table";
 import { caFile } from "./up";
 
@@ -26,7 +27,7 @@ export interface Belongings {
   networks: { id: string; name: string }[];
   /** Size in bytes, where the engine tells. */
   volumes: { name: string; size?: number }[];
-  images: { id: string; name: string; size: number }[];
+  images: StackImage[];
 }
 
 /** Finds by label and name what the stack has, whatever its state says. */
@@ -35,7 +36,7 @@ export async function belongings(docker: Docker, stack: string): Promise<Belongi
     stackContainers(docker, stack),
     docker.listNetworks({ filters: labelled(stack) }),
     docker.listVolumes({ filters: labelled(stack) }),
-    docker.listImages({ filters: { reference: [`lakestack-${stack}-*`] } }),
+    stackImages(docker, stack),
     docker.df() as Promise<DiskUsage>,
   ]);
   const sizes = new Map((usage.Volumes ?? []).map(({ Name, UsageData }) => [Name, UsageData?.Size]));
@@ -43,9 +44,7 @@ export async function belongings(docker: Docker, stack: string): Promise<Belongi
     containers,
     networks: networks.map(({ Id, Name }) => ({ id: Id, name: Name })),
     volumes: volumes.Volumes.map(({ Name }) => ({ name: Name, size: sizes.get(Name) })),
-    images: images.flatMap(({ RepoTags, Id, Size }) =>
-      (RepoTags ?? []).map((name) => ({ id: Id, name, size: Size })),
-    ),
+    images,
   };
 }
 
@@ -79,11 +78,16 @@ export function announcement(stack: string, { containers, networks, volumes, ima
 export async function runDestroy(context: Context): Promise<void> {
   const { stack, reporter } = context;
   const docker = dockerClient();
+  const images = await stackImages(docker, stack);
   const readable = await isReadable(stack);
   if (readable) await destroyByEngine(context);
   else reporter.task("pulumi destroy").done("not possible without the passphrase: removing by label instead");
   await removeLeftovers(docker, stack, reporter);
   if (!readable) await startOver(stack, reporter);
+  await removeBuildRemains(
+    docker,
+    images.map(({ id }) => id),
+  );
   await removeBaseImages(docker);
   await rm(caFile(stack), { force: true });
 }
@@ -129,7 +133,10 @@ async function removeLeftovers(docker: Docker, stack: string, reporter: Reporter
   for (const { id } of containers) await removeContainer(docker, id);
   for (const { id } of networks) await ignoreAbsence(docker.getNetwork(id).remove());
   for (const { name } of volumes) await ignoreAbsence(docker.getVolume(name).remove());
-  for (const { name } of images) await ignoreAbsence(docker.getImage(name).remove({ force: true }));
+  await removeImages(
+    docker,
+    images.map(({ name }) => name),
+  );
   task.done(`${count} removed`);
 }
 
@@ -162,9 +169,12 @@ async function rewriteConfig(stack: string, keep: (key: string) => boolean): Pro
 async function removeBaseImages(docker: Docker): Promise<void> {
   const images = await docker.listImages({ filters: { reference: ["lakestack-*"] } });
   const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []);
-  const bases = tags.filter((tag) => tag.startsWith("lakestack-base:"));
-  if (bases.length < tags.length) return;
-  for (const tag of bases) await ignoreAbsence(docker.getImage(tag).remove());
+  if (!tags.every((tag) => tag.startsWith("lakestack-base:"))) return;
+  await removeImages(docker, tags);
+  await removeBuildRemains(
+    docker,
+    images.map(({ Id }) => Id),
+  );
 }
 
 async function agreed(signal: AbortSignal): Promise<boolean> {

@@ -8,6 +8,7 @@ import { messageOf } from "./command";
 import { currentPassphrase, passphraseState, type PassphraseState } from "./passphrase";
 import { isPortFree, processAtPort } from "./port-holder";
 import { configFile, Settings } from "./settings";
+import { stackImages } from "./stack-images";
 import { stackContainers, type StackContainer } from "./stack-containers";
 
 export interface EngineFacts {
@@ -104,7 +105,7 @@ async function examineEngine(stack: string): Promise<EngineFacts | EngineFault> 
       docker.info() as Promise<DockerInfo>,
       stackContainers(docker, stack),
       docker.listVolumes({ filters: { label: [`lakestack.stack=${stack}`] } }),
-      docker.listImages({ filters: { reference: [`lakestack-${stack}-*`] } }),
+      stackImages(docker, stack),
     ]);
     return {
       address: where,

@@ -8,6 +8,7 @@ import { frames } from "../../commands/logs";
 import { describe as describeRun } from "../../commands/pipelines";
 import { aptSource, withoutCredentials } from "../../commands/registries";
 import { months, sampleFolders, sampleObjects } from "../../commands/sample-data";
+import { unnamedDescendants } from "../../commands/stack-images";
 import { type StackOutputs, stackOutputs } from "../../commands/stack-outputs";
 import { summary } from "../../commands/summary";
 import { bytes, table } from "../../commands/table";
@@ -208,6 +209,23 @@ describe("what destroy announces", () => {
     expect(text).toContain("1 container, 0 networks, 0 images");
     expect(text).toContain("lakestack-dev-database  3.0 MiB");
     expect(text).toContain("What stays: the cache");
+  });
+});
+
+describe("what builds leave behind", () => {
+  const image = (Id: string, ParentId: string, ...RepoTags: string[]) => ({ Id, ParentId, RepoTags });
+
+  test("is every image without name or children that comes from one of the stack's", () => {
+    const images = [
+      image("base", "", "debian:trixie-slim"),
+      image("builder", "base", "lakestack-dev-builder:1"),
+      image("step", "builder", "<none>:<none>"),
+      image("stage", "step", "<none>:<none>"),
+      image("trino", "base", "lakestack-dev-trino:1"),
+      image("others", "base", "<none>:<none>"),
+      image("named", "step", "mine:1"),
+    ];
+    expect(unnamedDescendants(images, new Set(["builder", "trino"]))).toEqual(["stage"]);
   });
 });
 
