@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import * as path from "node:path";
 import type { Reporter } from "./progress";
 import { toolFolder } from "./project";
@@ -13,9 +12,7 @@ const downloadLimit = 120_000;
 
 /** For an engine that we have built, on a network that has no official plugins either. */
 export async function installStandIns(): Promise<void> {
-  for (const standIn of pluginStandIns) {
-    if (existsSync(path.join(__dirname, standIn.main))) await installStandIn(standIn, ownPulumiHome);
-  }
+  for (const standIn of pluginStandIns) await installStandIn(standIn, ownPulumiHome);
 }
 
 /**
