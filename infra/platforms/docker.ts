@@ -78,7 +78,7 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
         memory,
         memorySwap: memory,
         ...(workload.resources.cpus === undefined ? {} : { cpus: String(workload.resources.cpus) }),
-        capabilities: { drops: ["CAP_ALL"] },
+        capabilities: { drops: ["ALL"] },
         securityOpts: ["no-new-privileges"],
         init: true,
         restart: "unless-stopped",
