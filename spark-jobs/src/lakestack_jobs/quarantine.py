@@ -1,0 +1,128 @@
+"""Lines that are no rows, kept aside with the reason and the place where they stand."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from lakestack_jobs.rows import explain_misfits, parse, read_lines
+from lakestack_jobs.sources import Column, Source
+from lakestack_jobs.tables import ensure_table, insert_missing
+
+COLUMNS = (
+    Column("source_file_name", "string"),
+    Column("position", "bigint"),
+    Column("reason", "string"),
+    Column("raw_text", "string"),
+    Column("raw_sha256", "string"),
+    Column("run_id", "string"),
+    Column("created_at_etl", "timestamp"),
+)
+# The same line at the same place is the same fault, however often it is read.
+_KEY = ("source_file_name", "position", "raw_sha256")
+
+_ROW_BITS = 33
+
+
+def quarantine_table(source: Source) -> str:
+    """The table beside the source's own."""
+    return f"{source.table}_quarantine"
+
+
+def keep_aside(
+    spark: SparkSession,
+    source: Source,
+    files: Sequence[str],
+    damage: Mapping[str, str],
+    *,
+    run_id: str,
+    created_at: datetime,
+) -> int:
+    """
+    Reads again the files that have faulty lines, this time counting lines, and adds what was not yet there to the
+    quarantine table: faulty lines, and for each damaged file the line at which it breaks.
+
+    Args:
+        spark: The session.
+        source: Whose files they are.
+        files: Paths of the files with faulty lines.
+        damage: Path and cause of the files that can't be decompressed to their end.
+        run_id: Of the run that found them.
+        created_at: Of the batch.
+
+    Returns:
+        How many were added.
+    """
+    with _one_file_a_task(spark):
+        lines = _numbered(read_lines(spark, sorted({*files, *damage}), despite_damage=bool(damage)))
+        faults = _faulty_lines(lines, source)
+        if damage:
+            faults = faults.unionByName(_breaks(spark, lines, damage))
+        faults = (
+            faults.withColumn("run_id", F.lit(run_id))
+            .withColumn("created_at_etl", F.lit(created_at))
+            .select(*(column.name for column in COLUMNS))
+            .persist()
+        )
+        try:
+            count = faults.count()
+            table = ensure_table(spark, quarantine_table(source), COLUMNS)
+            summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
+            return insert_missing(spark, table, faults, count=count, key=_KEY, summary=summary).inserted
+        finally:
+            faults.unpersist()
+
+
+@contextmanager
+def _one_file_a_task(spark: SparkSession) -> Iterator[None]:
+    """Makes Spark read each file whole and alone, so that a line's number in its task is its number in its file."""
+    whole = {"spark.sql.files.maxPartitionBytes": 1 << 40, "spark.sql.files.openCostInBytes": 1 << 40}
+    before = {name: spark.conf.get(name) for name in whole}
+    for name, value in whole.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, text in before.items():
+            spark.conf.set(name, str(text))
+
+
+def _numbered(lines: DataFrame) -> DataFrame:
+    """
+    Adds `position`, the line's number in its file, from 1. The low 33 bits of the id count the rows of a task
+    (https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/api/pyspark.sql.functions.monotonically_increasing_id.html).
+    """
+    row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << _ROW_BITS) - 1))
+    return lines.withColumn("position", row + 1)
+
+
+def _faulty_lines(lines: DataFrame, source: Source) -> DataFrame:
+    parsed = explain_misfits(parse(lines, source).where(F.col("fault").isNotNull()), source)
+    return parsed.select(
+        "source_file_name",
+        "position",
+        F.col("fault").alias("reason"),
+        # A varchar must be UTF-8; the hash is of the bytes as they came.
+        F.make_valid_utf8("line").alias("raw_text"),
+        F.sha2(F.col("line").cast("binary"), 256).alias("raw_sha256"),
+    )
+
+
+def _breaks(spark: SparkSession, lines: DataFrame, damage: Mapping[str, str]) -> DataFrame:
+    """One entry a damaged file: the first line that could not be read from it."""
+    causes = [
+        F.struct(F.lit(file).alias("source_file_name"), F.lit(cause).alias("cause")) for file, cause in damage.items()
+    ]
+    files = spark.range(1).select(F.inline(F.array(*causes)))
+    counted = lines.groupBy("source_file_name").agg(F.max("position").alias("last"))
+    position = F.coalesce("last", F.lit(0)) + 1
+    reason = F.concat(F.lit("the file is damaged from here on: "), "cause")
+    return files.join(counted, "source_file_name", "left").select(
+        "source_file_name",
+        position.alias("position"),
+        reason.alias("reason"),
+        F.lit(None).cast("string").alias("raw_text"),
+        F.sha2(F.lit("").cast("binary"), 256).alias("raw_sha256"),
+    )

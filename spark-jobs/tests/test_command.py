@@ -1,0 +1,91 @@
+"""The command: what it prints, and with which exit code it ends."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from conftest import location_of
+from lakestack_jobs import __main__ as command
+from lakestack_jobs.sources import Source, read_source
+
+Run = Callable[..., tuple[int, str, dict[str, Any]]]
+
+
+@pytest.fixture
+def run(
+    media: Source,
+    declared: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Runs the command on the shared session; returns the exit code and the two parts of the last line."""
+    monkeypatch.setattr(SparkSession, "stop", lambda _: None)
+    monkeypatch.setattr(
+        command, "read_source", lambda *place: replace(read_source(*place), location=location_of("Media"))
+    )
+    sources = tmp_path / "sources.json"
+    sources.write_text(json.dumps(list(declared.values())))
+
+    def run_command(*arguments: str) -> tuple[int, str, dict[str, Any]]:
+        code = command.main(["ingest", "--sources", str(sources), *arguments])
+        word, content = capsys.readouterr().out.splitlines()[-1].split(" ", 1)
+        return code, word, json.loads(content)
+
+    return run_command
+
+
+def test_success_ends_with_the_counts(run: Run) -> None:
+    code, word, result = run("--source", "media", "--start", "2018-04-16", "--end", "2018-04-17", "--run-id", "r1")
+    assert (code, word) == (0, "LAKESTACK_RESULT")
+    assert result["seconds"] > 0
+    del result["seconds"]
+    assert result == {
+        "source": "media",
+        "table": "iceberg.newtral.media",
+        "start": "2018-04-16",
+        "end": "2018-04-17",
+        "run_id": "r1",
+        "files": 3,
+        "read": 56,
+        "duplicates": 0,
+        "already_present": 0,
+        "inserted": 56,
+        "rejected": 0,
+        "damaged_files": 0,
+        "quarantined": 0,
+    }
+
+
+def test_an_empty_day_ends_with_its_prefix_and_no_retry(run: Run) -> None:
+    code, word, failure = run("--source", "media", "--start", "2012-01-05", "--end", "2012-01-06")
+    assert (code, word, failure["retry"]) == (1, "LAKESTACK_FAILURE", False)
+    assert "Media/2012/01/05/ is empty" in failure["message"]
+
+
+def test_an_unknown_source_is_told_the_declared_ones(run: Run) -> None:
+    code, _, failure = run("--source", "mdia", "--start", "2018-04-16", "--end", "2018-04-17")
+    assert code == 1
+    assert failure["message"].startswith('No source is called "mdia". Declared are media, tiktokcomment.')
+
+
+def test_a_missing_sources_file_says_where_it_comes_from(run: Run) -> None:
+    arguments = ("--source", "media", "--start", "2018-04-16", "--end", "2018-04-17", "--sources", "/nowhere.json")
+    assert "rendered from sources.yaml: run pulumi up" in run(*arguments)[2]["message"]
+
+
+def test_an_unforeseen_error_is_worth_another_try(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_connection(*_: object) -> None:
+        raise ConnectionError("the catalog does not answer\nand more")
+
+    monkeypatch.setattr(command, "ingest", lose_connection)
+    _, word, failure = run("--source", "media", "--start", "2018-04-16", "--end", "2018-04-17")
+    assert (word, failure) == (
+        "LAKESTACK_FAILURE",
+        {"message": "ConnectionError: the catalog does not answer and more", "retry": True},
+    )
