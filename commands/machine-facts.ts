@@ -4,6 +4,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import type Docker from "dockerode";
 import { cacheFolder, dockerClient, dockerEndpoint, projectFolder, toolFolder } from "../toolchain/index";
+import { canInstallPackages } from "../toolchain/debian-host";
+import { systemSocket } from "../toolchain/docker-client";
 import { messageOf } from "./command";
 import { currentPassphrase, passphraseState, type PassphraseState } from "./passphrase";
 import { isPortFree, processAtPort } from "./port-holder";
@@ -124,9 +126,15 @@ async function examineEngine(stack: string): Promise<EngineFacts | EngineFault> 
       address: where,
       kind: denied ? "denied" : "absent",
       message: messageOf(error),
-      installable: !denied && process.getuid?.() === 0 && existsSync("/etc/debian_version"),
+      installable: !denied && canProvideEngine(address),
     };
   }
+}
+
+/** Whether `up` would start the engine, or install it: root, and the engine wanted is the system's own. */
+function canProvideEngine(address: string): boolean {
+  const own = process.platform === "linux" && address === `unix://${systemSocket}`;
+  return own && process.getuid?.() === 0 && (existsSync("/usr/sbin/dockerd") || canInstallPackages());
 }
 
 /** The part of the engine's answer that is read here. */

@@ -5,23 +5,26 @@ import type Docker from "dockerode";
 import { extract, pack, type Pack } from "tar-stream";
 import { projectFolder } from "../toolchain/index";
 import { removeContainer } from "./stack-containers";
-import { type Counts, junitCounts, none } from "./test-counts";
+import { add, type Counts, junitCounts, none } from "./test-counts";
+
+/** Packages with checks of their own, each with its pyproject.toml. */
+const packages = ["spark-jobs", "scheduler"];
 
 /** What the checks read. Copied in, not mounted: the engine may be on another machine. */
-const sources = ["spark-jobs", "scheduler", "sources.yaml", "sources.schema.json", "sample-data"];
+const sources = [...packages, "sources.yaml", "sources.schema.json", "sample-data"];
 
 const workplace = "/opt/checks-work";
-const reportFile = `${workplace}/report.xml`;
+const reportFile = (name: string) => `${workplace}/${name}.xml`;
 const label = "lakestack.checks";
 /** The images' user. */
 const user = { uid: 10001, gid: 10001 };
 
-const linters = [
+const commands = (name: string) => [
   ["ruff", "check", "."],
   ["ruff", "format", "--check", "."],
-  ["mypy", "spark-jobs", "scheduler"],
+  ["mypy"],
+  ["pytest", `--junitxml=${reportFile(name)}`],
 ];
-const tests = ["pytest", "spark-jobs", "scheduler", `--junitxml=${reportFile}`];
 
 export interface PythonOutcome {
   /** Commands that ended with an error. */
@@ -50,14 +53,18 @@ export async function checkPython(
     await container.putArchive(Readable.from(packSources()), { path: "/opt" });
     await container.start();
     const failed: string[] = [];
-    for (const command of [...linters, tests]) {
-      signal.throwIfAborted();
-      console.log(`$ ${command.join(" ")}`);
-      if ((await execute(docker, container, command, signal)) !== 0)
-        failed.push(command.slice(0, 2).join(" "));
+    let counts = none;
+    for (const name of packages) {
+      for (const command of commands(name)) {
+        signal.throwIfAborted();
+        console.log(`${name}$ ${command.join(" ")}`);
+        const code = await execute(docker, container, command, `${workplace}/${name}`, signal);
+        if (code !== 0) failed.push(`${command[0] ?? ""} in ${name}`);
+      }
+      const report = await readOut(container, reportFile(name));
+      if (report !== undefined) counts = add(counts, junitCounts(report));
     }
-    const report = await readOut(container, reportFile);
-    return { failed, counts: report === undefined ? none : junitCounts(report) };
+    return { failed, counts };
   } finally {
     await removeContainer(docker, container.id);
   }
@@ -97,9 +104,15 @@ async function execute(
   docker: Docker,
   container: Docker.Container,
   command: string[],
+  folder: string,
   signal: AbortSignal,
 ): Promise<number> {
-  const exec = await container.exec({ Cmd: command, AttachStdout: true, AttachStderr: true });
+  const exec = await container.exec({
+    Cmd: command,
+    WorkingDir: folder,
+    AttachStdout: true,
+    AttachStderr: true,
+  });
   const stream = await exec.start({});
   docker.modem.demuxStream(stream, process.stdout, process.stderr);
   await new Promise<void>((resolve, reject) => {
