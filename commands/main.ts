@@ -37,6 +37,10 @@ const commands: Record<string, Entry> = {
     summary: 'settings for the pulumi command: eval "$(npm run -s env)"',
     load: async () => (await import("./env.js")).command,
   },
+  docs: {
+    summary: "write the configuration reference anew",
+    load: async () => (await import("./docs.js")).command,
+  },
   test: { summary: "all tests", load: async () => (await import("./test.js")).all },
   "test:unit": {
     summary: "the quick tests, without containers",

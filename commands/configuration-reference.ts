@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+
+interface Setting {
+  type: string;
+  default: string | number | boolean;
+  description: string;
+}
+
+/** The reference of all configuration keys, in Markdown, made from what Pulumi.yaml declares. */
+export function configurationReference(pulumiYaml: string): string {
+  const { config } = parse(pulumiYaml) as { config: Record<string, Setting> };
+  const rows = Object.entries(config).map(
+    ([key, { type, default: value, description }]) =>
+      `| \`${key}\` | ${type} | \`${String(value)}\` | ${description.trim()} |`,
+  );
+  return [
+    "# Configuration",
+    "",
+    "Made from `Pulumi.yaml` by `npm run docs`; change it there.",
+    "",
+    "Set a value for a stack with `pulumi config set KEY VALUE` (or in `Pulumi.STACK.yaml` as `lakestack:KEY`), then run",
+    "`npm run up` or `pulumi up`. Wrong values are reported all at once, by key. Sources are declared in `sources.yaml`.",
+    "",
+    "| key | type | default | meaning |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+    "",
+    "## Secrets",
+    "",
+    "All secrets are generated at first use and kept encrypted in the stack's configuration, under `secrets`. Three of them",
+    "may be chosen instead, with at least 8 characters: `pulumi config set --secret trinoPassword` (likewise",
+    "`airflowPassword`, `objectStorePassword`).",
+    "",
+    "Keys of sources that lie outside the stack, by the name that the source's `credentials` gives:",
+    "",
+    "```sh",
+    "pulumi config set --secret --path 'sourceCredentials.partner.accessKeyId' KEY",
+    "pulumi config set --secret --path 'sourceCredentials.partner.secretAccessKey' SECRET",
+    "```",
+    "",
+  ].join("\n");
+}
+
+/** The reference as it should be now. */
+export function currentReference(): string {
+  return configurationReference(readFileSync("Pulumi.yaml", "utf8"));
+}
