@@ -296,7 +296,7 @@ describe("uploaded files", () => {
       { file: "/opt/new/deep/text", content: "grüße\n", permissions: "0440" },
       { file: "/opt/new/plain", content: "p" },
       { file: "/opt/new/program", content: "p", executable: true },
-      { file: "/opt/new/source", source: import.meta.filename },
+      { file: "/opt/new/source", source: __filename },
     ];
     const lines = await printed(
       "cat /opt/new/deep/text; stat -c '%a %u' /opt/new/deep /opt/new/deep/text /opt/new/plain /opt/new/program; cat /opt/new/source",

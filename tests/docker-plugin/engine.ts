@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
-import { dockerClient } from "../../toolchain/docker-client";
+import { dockerClient, ensureBaseImage, ensureDocker, terminalReporter } from "../../toolchain/index";
 import { ensureImage } from "../../toolchain/docker-plugin/image-builder";
+import versions from "../../versions.json";
 
 /** The engine that the tests talk to: a real one. */
 export const docker = dockerClient();
@@ -11,15 +12,11 @@ export const docker = dockerClient();
 /** Begins the name of everything that a run of these tests makes, so that runs beside each other do not meet. */
 export const prefix = `lakestack-plugin-test-${randomBytes(3).toString("hex")}`;
 
-/** The stack's own base, made or pulled by `ensureBaseImage`. */
+/** What the stack's images are built upon: made or pulled here if this machine has not had it yet. */
 async function baseImage(): Promise<string> {
-  const images = await docker.listImages({ filters: { reference: ["lakestack-base", "debian"] } });
-  const tag = images.flatMap((image) => image.RepoTags ?? []).find((name) => !name.endsWith("<none>"));
-  const pinned = images.find((image) => (image.RepoDigests ?? []).length > 0)?.Id;
-  const base = tag ?? pinned;
-  if (base === undefined)
-    throw new Error("No lakestack-base or debian image in the engine: run `npm run up` once");
-  return base;
+  const reporter = terminalReporter();
+  await ensureDocker(reporter);
+  return (await ensureBaseImage(reporter)) ?? versions.baseImage;
 }
 
 const DOCKERFILE = `ARG BASE
