@@ -275,7 +275,7 @@ describe("an interrupt", () => {
   });
 
   it("that kills the engine outright leaves no program running", async () => {
-    program('console.log("waiting"); setTimeout(() => undefined, 600_000);');
+    program('process.on("SIGTERM", () => console.log("not now")); setTimeout(() => undefined, 600_000);');
     const { child, finished } = start(["up", "--yes", "--skip-preview"]);
     await until(() => processes().some((line) => line.includes("cmd/run")));
     child.kill("SIGKILL");

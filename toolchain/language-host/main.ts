@@ -29,8 +29,7 @@ function main(): void {
   });
 
   const end = () => {
-    runtime.stopPrograms();
-    process.exit(0);
+    void runtime.stopPrograms().then(() => process.exit(0));
   };
   process.on("SIGINT", end);
   process.on("SIGTERM", end);

@@ -68,7 +68,10 @@ export function runProgram(request: ProgramRequest): ProgramRun {
   const stop = () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGTERM");
-    setTimeout(() => child.kill("SIGKILL"), stopGrace).unref();
+    const insist = setTimeout(() => child.kill("SIGKILL"), stopGrace);
+    child.on("exit", () => {
+      clearTimeout(insist);
+    });
   };
   return { ended, stop };
 }

@@ -75,15 +75,17 @@ export class LanguageRuntime {
           found.map(({ name, version }) => new DependencyInfo().setName(name).setVersion(version)),
         );
       }),
-      cancel: unary(() => {
-        this.stopPrograms();
+      cancel: unary(async () => {
+        await this.stopPrograms();
         return new Empty();
       }),
     };
   }
 
-  stopPrograms(): void {
+  /** Asks the programs that run to end, and waits until they have. */
+  async stopPrograms(): Promise<void> {
     for (const program of this.programs) program.stop();
+    await Promise.allSettled([...this.programs].map(({ ended }) => ended));
   }
 
   private async run(call: grpc.ServerUnaryCall<RunRequest, RunResponse>): Promise<RunResponse> {
