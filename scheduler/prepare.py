@@ -1,37 +1,63 @@
-"""Brings Airflow's database up to date and makes its administrator, before the API server starts.
+"""Brings Airflow's database up to date, makes its administrator, and asks for the tables of changed sources.
 
-Both steps may run at every start. One process does them all: each `airflow` command would load Airflow anew.
+Runs before the API server, at every start. One process does it all: each `airflow` command would load Airflow anew.
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+from airflow.utils.db import initdb
 
 
 def main(username: str, password_file: Path) -> None:
-    """Migrate the database, then create the administrator or set the password of the one there is."""
-    from airflow.utils.db import initdb
-
+    """Does each step; all of them may be done again."""
     initdb()
+    ensure_administrator(username, password_file.read_text(encoding="utf-8").strip())
+    request_tables()
 
+
+def ensure_administrator(username: str, password: str) -> None:
+    """Creates the administrator, or sets the password of the one there is."""
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
     with get_application_builder() as builder:
         security = builder.sm
-        password = password_file.read_text(encoding="utf-8").strip()
         user = security.find_user(username=username)
-        if user is None:
-            added = security.add_user(
-                username=username,
-                first_name="Lakestack",
-                last_name="Administrator",
-                email=f"{username}@localhost",
-                role=security.find_role("Admin"),
-                password=password,
-            )
-            if not added:
-                sys.exit(f"Airflow's administrator {username} could not be added: see the lines above")
-        else:
+        if user is not None:
             security.reset_password(user.id, password)
+            return
+        added = security.add_user(
+            username=username,
+            first_name="Lakestack",
+            last_name="Administrator",
+            email=f"{username}@localhost",
+            role=security.find_role("Admin"),
+            password=password,
+        )
+        if not added:
+            sys.exit(f"Airflow's administrator {username} could not be added: see the lines above")
+
+
+def request_tables() -> None:
+    """
+    Triggers create_tables, once for each content of the sources. At the first start the DAG is not known yet; it then
+    runs by itself.
+    """
+    from airflow.api.common.trigger_dag import trigger_dag
+    from airflow.exceptions import DagNotFound, DagRunAlreadyExists
+    from airflow.utils.types import DagRunTriggeredByType
+
+    from lakestack.sources import sources_version
+
+    version = sources_version()
+    with suppress(DagNotFound, DagRunAlreadyExists):
+        trigger_dag(
+            "create_tables",
+            run_id=f"sources-{version}",
+            conf={"sources": version},
+            triggered_by=DagRunTriggeredByType.CLI,
+        )
 
 
 if __name__ == "__main__":

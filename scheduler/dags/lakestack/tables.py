@@ -1,0 +1,45 @@
+"""The tables of the declared sources, made through Trino."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lakestack.sources import Source
+
+# Runs a statement with its parameters and returns the rows.
+Query = Callable[[str, Sequence[str]], Sequence[Sequence[Any]]]
+
+
+def create_table(query: Query, source: Source) -> str | None:
+    """
+    Creates a source's table and its namespace unless they are there.
+
+    Returns:
+        How the table that is there differs from the declared one; None if it does not.
+    """
+    namespace, table = source.table.split(".")
+    query(f'CREATE SCHEMA IF NOT EXISTS "{namespace}"', [])
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in source.columns.items())
+    query(f'CREATE TABLE IF NOT EXISTS "{namespace}"."{table}" ({columns}) WITH (format_version = 2)', [])
+    rows = query(
+        "SELECT column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position",
+        [namespace, table],
+    )
+    return difference(source, {str(name): str(kind) for name, kind in rows})
+
+
+def difference(source: Source, found: Mapping[str, str]) -> str | None:
+    """Says in which columns a table differs from its declaration, in words; None if in none."""
+    faults = [
+        f"{name} is {found.get(name, 'not there')}, declared as {source.columns.get(name, 'nothing')}"
+        for name in [*source.columns, *(name for name in found if name not in source.columns)]
+        if _plain(found.get(name)) != _plain(source.columns.get(name))
+    ]
+    if not faults:
+        return None
+    return f"The table {source.table} has other columns than its source {source.name} declares: {'; '.join(faults)}."
+
+
+def _plain(kind: str | None) -> str | None:
+    """A type without the quotes and spaces that make no difference."""
+    return None if kind is None else kind.replace('"', "").replace(", ", ",")

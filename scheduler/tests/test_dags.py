@@ -1,0 +1,105 @@
+"""The DAGs as Airflow's DAG processor finds them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
+
+from conftest import dags
+
+
+def load() -> BundleDagBag:
+    return BundleDagBag(dag_folder=str(dags), bundle_path=dags, bundle_name="dags")
+
+
+def schedule_of(dag: DAG) -> str:
+    """As the scheduler sees it, and the page shows it."""
+    summary: str = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable.summary
+    return summary
+
+
+@pytest.fixture(scope="module")
+def bag() -> BundleDagBag:
+    return load()
+
+
+def test_all_files_load_without_an_error(bag: BundleDagBag) -> None:
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == [
+        "create_tables",
+        "etl_spark_media_daily",
+        "etl_spark_media_monthly",
+        "etl_spark_tiktokcomment_daily",
+        "etl_spark_tiktokcomment_monthly",
+    ]
+
+
+def test_only_create_tables_runs_by_itself(bag: BundleDagBag) -> None:
+    unpaused = [name for name, dag in bag.dags.items() if not dag.is_paused_upon_creation]
+    assert unpaused == ["create_tables"]
+    assert schedule_of(bag.dags["create_tables"]) == "@once"
+
+
+@pytest.mark.parametrize("source", ["media", "tiktokcomment"])
+def test_a_daily_pipeline_ingests_from_one_to_one_o_clock(bag: BundleDagBag, source: str) -> None:
+    dag = bag.dags[f"etl_spark_{source}_daily"]
+    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
+    assert schedule_of(dag) == "0 1 * * *"
+    assert not dag.catchup
+    assert dag.max_active_runs > 1
+
+
+@pytest.mark.parametrize("source", ["media", "tiktokcomment"])
+def test_a_monthly_pipeline_waits_for_a_month(bag: BundleDagBag, source: str) -> None:
+    dag = bag.dags[f"etl_spark_{source}_monthly"]
+    assert schedule_of(dag) == "None"
+    assert dag.max_active_runs > 1
+    with pytest.raises(ParamValidationError):
+        dag.params.validate()
+
+
+@pytest.mark.parametrize(
+    ("month", "good"), [("2018-04", True), ("2018-13", False), ("2018-4", False), ("april", False)]
+)
+def test_a_month_is_checked(bag: BundleDagBag, month: str, good: bool) -> None:
+    param = bag.dags["etl_spark_media_monthly"].params.get_param("month")
+    if good:
+        assert param.resolve(month) == month
+    else:
+        with pytest.raises(ParamValidationError):
+            param.resolve(month)
+
+
+def test_each_pipeline_is_one_task_with_retries(bag: BundleDagBag) -> None:
+    for name, dag in bag.dags.items():
+        if name.startswith("etl_"):
+            [task] = dag.tasks
+            assert (task.task_id, task.retries, task.retry_delay) == ("ingest", 2, timedelta(minutes=1))
+
+
+def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
+    declare({"name": "podcasts", "schedule": "30 4 * * 1", "owner": "audio", "startDate": "2020-02-01"})
+    bag = load()
+    assert bag.import_errors == {}
+    daily = bag.dags["etl_spark_podcasts_daily"]
+    assert schedule_of(daily) == "30 4 * * 1"
+    assert daily.owner == "audio"
+    assert daily.start_date == datetime(2020, 2, 1, tzinfo=UTC)
+    assert "etl_spark_podcasts_monthly" in bag.dags
+    assert len(bag.dags) == 7
+
+
+@pytest.mark.parametrize("content", ["[{", '{"sources": 1}', '[{"name": "media"}]'])
+def test_a_broken_file_of_sources_is_named(declare: Callable[..., Path], content: str) -> None:
+    file = declare()
+    file.write_text(content)
+    errors = load().import_errors
+    assert [Path(name).name for name in errors] == ["etl_spark.py"]
+    [error] = errors.values()
+    assert f"{file} does not hold the declared sources" in error
+    assert "run pulumi up" in error

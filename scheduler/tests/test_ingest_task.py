@@ -1,0 +1,66 @@
+"""The task around spark-submit, with a script in its place that prints what a job prints."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from lakestack.ingest import IngestOperator
+from lakestack.intervals import days_of_month
+
+Submit = Callable[[str, int], Path]
+context: dict[str, Any] = {"run_id": "manual__1", "params": {"month": "2018-04"}}
+
+
+@pytest.fixture
+def task(monkeypatch: pytest.MonkeyPatch) -> IngestOperator:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SPARK_DEFAULT", json.dumps({"conn_type": "spark", "host": "spark://m", "port": 7077})
+    )
+    return IngestOperator(task_id="ingest", source="media", days=days_of_month)
+
+
+def failure(message: str, *, retry: bool) -> str:
+    return f"Traceback …\nat java…\nLAKESTACK_FAILURE {json.dumps({'message': message, 'retry': retry})}\n"
+
+
+def test_the_counts_are_the_result(task: IngestOperator, spark_submit: Submit) -> None:
+    spark_submit('WARN x\nLAKESTACK_RESULT {"inserted": 56}\nbye\n', 0)
+    assert task.execute(context) == {"inserted": 56}
+
+
+def test_a_job_has_one_core_and_the_days_of_the_run(
+    task: IngestOperator, spark_submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKESTACK_EXECUTOR_MEMORY", "768m")
+    arguments = spark_submit("LAKESTACK_RESULT {}\n", 0)
+    task.execute(context)
+    given = " ".join(arguments.read_text().splitlines())
+    assert given.startswith("--master spark://m:7077 ")
+    assert "--conf spark.cores.max=1" in given
+    assert "--conf spark.executor.memory=768m" in given
+    assert given.endswith(
+        "lakestack_jobs/__main__.py ingest --source media --start 2018-04-01 --end 2018-05-01 --run-id manual__1"
+    )
+
+
+def test_missing_data_fails_at_once_with_the_job_s_sentence(task: IngestOperator, spark_submit: Submit) -> None:
+    spark_submit(failure("The prefix s3a://source/Media/2012/01/05/ is empty.", retry=False), 1)
+    with pytest.raises(AirflowFailException, match=r"^The prefix s3a://source/Media/2012/01/05/ is empty\.$"):
+        task.execute(context)
+
+
+def test_a_lost_connection_is_left_to_the_retries(task: IngestOperator, spark_submit: Submit) -> None:
+    spark_submit(failure("ConnectionError: no answer", retry=True), 1)
+    with pytest.raises(AirflowException, match=r"^ConnectionError: no answer$") as raised:
+        task.execute(context)
+    assert not isinstance(raised.value, AirflowFailException)
+
+
+def test_a_killed_driver_is_left_to_the_retries(task: IngestOperator, spark_submit: Submit) -> None:
+    spark_submit("Initialising\nOutOfMemoryError\n", 137)
+    with pytest.raises(AirflowException, match="ended without a result; its last line: OutOfMemoryError"):
+        task.execute(context)
