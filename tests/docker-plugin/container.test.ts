@@ -135,7 +135,9 @@ describe("a container as the Docker platform renders it", () => {
   test("has the official plugin's outputs", () => {
     const { id, outputs } = kept;
     expect(outputs).toMatchObject({ name: inputs["name"], image: imageId, bridge: "", hostname: "service" });
-    expect(outputs["networkDatas"]).toMatchObject([{ networkName: `${prefix}-network`, ipPrefixLength: 16 }]);
+    expect(outputs["networkDatas"]).toMatchObject([
+      { networkName: `${prefix}-network`, ipPrefixLength: expect.any(Number) as number },
+    ]);
     expect(outputs["ports"]).toMatchObject([{ internal: 8080, external: expect.any(Number) as number }]);
     expect(id).toMatch(/^[0-9a-f]{64}$/);
   });
@@ -478,6 +480,16 @@ describe("a container that fails", () => {
     });
     expect(Date.now() - started).toBeLessThan(10_000);
   });
+});
+
+test("a limit of time that the program sets is kept, and named", async () => {
+  const inputs = harness.inputs(
+    CONTAINER,
+    sleeper({ healthcheck: { tests: ["CMD", "rm"], interval: "1s" }, wait: true }),
+  );
+  await expect(harness.provider.create(harness.subject(CONTAINER, 1), inputs)).rejects.toThrow(
+    /not done in the time/,
+  );
 });
 
 describe("a name that is taken", () => {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -158,6 +158,29 @@ describe("ensureImage", () => {
   test("says that the engine's disk is full", async () => {
     await put("Dockerfile", "ARG BASE\nFROM ${BASE}\nRUN dd if=/dev/zero of=/dev/full count=1\n");
     await expect(ensure()).rejects.toThrow(/disk is full: see `docker system df`/);
+  });
+
+  test("says that the disk of the cache is full, and has the image all the same", async () => {
+    const { key } = await keyOf(context);
+    const archive = path.join(cacheFolder, "images", `${key}.tar`);
+    await rm(archive);
+    await symlink("/dev/full", `${archive}.partial`);
+    expect((await ensure()).how).toBe("present");
+    expect(progress.at(-1)).toContain(`not kept in the cache: the disk of ${cacheFolder} is full`);
+    expect(await cached(".tar")).toEqual([]);
+    await ensure();
+    expect(await cached(".tar")).toEqual([`${key}.tar`]);
+  });
+
+  test("keeps the last three images of a name", async () => {
+    for (const content of ["1", "2", "3", "4"]) {
+      await put("greeting", content);
+      await ensure();
+    }
+    expect(await cached(".tar")).toHaveLength(3);
+    expect((await ensure()).how).toBe("present");
+    await put("greeting", "1");
+    expect((await ensure()).how).toBe("built");
   });
 
   test("names the folder that is not there, and the Dockerfile", async () => {

@@ -74,14 +74,16 @@ export async function ensureImage(spec: ImageSpec, options: BuildOptions): Promi
       const found = spec.noCache ? undefined : await cache.find(key);
       if (found) {
         await tagImage(options.docker, found.imageId, spec.name);
-        await keepInCache(cache, key, found.imageId, spec, options);
+        await keep(spec, options, () => cache.keep(key, found.imageId));
         return found;
       }
       const { imageId, stages } = await atMostOneBuildPerCore(() => build(spec, context, options));
-      // A base image that the build pulled has an ID now: the next call will ask for the image by that.
-      const keyNow = await imageKey(spec, context, options.docker);
-      await cache.remember(keyNow, imageId, spec.name, stages);
-      await keepInCache(cache, keyNow, imageId, spec, options);
+      await keep(spec, options, async () => {
+        // A base image that the build pulled has an ID now: the next call will ask for the image by that.
+        const keyNow = await imageKey(spec, context, options.docker);
+        await cache.remember(keyNow, imageId, spec.name, stages);
+        await cache.keep(keyNow, imageId);
+      });
       return { imageId, how: "built" as const };
     },
     options.signal,
@@ -197,16 +199,10 @@ async function tagImage(docker: Docker, imageId: string, name: string): Promise<
   await docker.getImage(imageId).tag({ repo, tag });
 }
 
-/** The image is there whether it can be kept or not, so a full disk is said, not thrown. */
-async function keepInCache(
-  cache: ImageCache,
-  key: string,
-  imageId: string,
-  spec: ImageSpec,
-  options: BuildOptions,
-) {
+/** The image is there whether it can be kept or not, so what goes wrong, such as a full disk, is said and not thrown. */
+async function keep(spec: ImageSpec, options: BuildOptions, work: () => Promise<void>): Promise<void> {
   try {
-    await cache.keep(key, imageId);
+    await work();
   } catch (error) {
     const why = isDiskFull(reason(error)) ? `the disk of ${options.cacheFolder} is full` : reason(error);
     options.onProgress(`${spec.name}: not kept in the cache: ${why}`);

@@ -5,6 +5,9 @@ import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
 import { engineMessages, ifExists, statusCode } from "./engine-messages";
 
+/** Images kept of one name: so many states of a Dockerfile can be gone back to without building. */
+const KEPT_PER_NAME = 3;
+
 /** What is known of an image that was built from a key. */
 interface CachedImage {
   imageId: string;
@@ -65,7 +68,7 @@ export class ImageCache {
     if (await this.isInEngine(imageId)) return;
     const stages = new Set<string>();
     const inUse = new Set<string>();
-    for (const record of await this.records()) {
+    for (const record of (await this.records()).values()) {
       const target =
         record.imageId === imageId ? stages : (await this.isInEngine(record.imageId)) ? inUse : undefined;
       for (const stage of record.stages) target?.add(stage);
@@ -73,13 +76,29 @@ export class ImageCache {
     for (const stage of stages) if (!inUse.has(stage)) await this.removeIfNameless(stage);
   }
 
-  /** Saves the image to disk unless that was done before. By ID, so that loading it brings no name back. */
+  /**
+   * Saves the image to disk unless that was done before. By ID, so that loading it brings no name back. Older images of
+   * the same name make room.
+   */
   async keep(key: string, imageId: string): Promise<void> {
     const target = this.file(key, "tar");
     if (await exists(target)) return;
     await this.write(target, async (partial) => {
       await pipeline(await this.docker.getImage(imageId).get(), createWriteStream(partial));
     });
+    await this.makeRoom(key);
+  }
+
+  private async makeRoom(key: string): Promise<void> {
+    const repository = ({ name }: CachedImage) => name.replace(/:[^:/]*$/, "");
+    const records = await this.records();
+    const kept = records.get(key);
+    const alike = [...records].filter(([, record]) => kept && repository(record) === repository(kept));
+    const newestFirst = alike.sort(([, a], [, b]) => b.made.localeCompare(a.made));
+    for (const [old] of newestFirst.slice(KEPT_PER_NAME)) {
+      await rm(this.file(old, "tar"), { force: true });
+      await rm(this.file(old, "json"), { force: true });
+    }
   }
 
   private async record(file: string): Promise<CachedImage | undefined> {
@@ -90,12 +109,13 @@ export class ImageCache {
     }
   }
 
-  private async records(): Promise<CachedImage[]> {
-    const files = await readdir(this.folder).catch(() => []);
-    const records = await Promise.all(
-      files.filter((file) => file.endsWith(".json")).map((file) => this.record(file)),
-    );
-    return records.filter((record) => record !== undefined);
+  private async records(): Promise<Map<string, CachedImage>> {
+    const records = new Map<string, CachedImage>();
+    for (const file of await readdir(this.folder).catch(() => [])) {
+      const record = file.endsWith(".json") ? await this.record(file) : undefined;
+      if (record) records.set(path.basename(file, ".json"), record);
+    }
+    return records;
   }
 
   private async removeIfNameless(image: string): Promise<void> {

@@ -34,9 +34,7 @@ export const container: ResourceType = {
       const logs = inputs.start === false ? undefined : await run(made, inputs, work);
       return { id: made.id, outputs: await outputs(made, values, logs) };
     } catch (error) {
-      const message = work.signal.aborted
-        ? `Container ${inputs.name}: interrupted`
-        : messageOf(error, inputs.name);
+      const message = messageOf(work.signal.aborted ? interruption(work.signal) : error, inputs.name);
       const found = await outputs(made, values, undefined).catch(() => values);
       throw new IncompleteError(message, made.id, { ...found, [INCOMPLETE]: true });
     }
@@ -168,6 +166,11 @@ async function remove(existing: Docker.Container, recorded: Values): Promise<voi
     if (statusCode(error) !== 409) throw error;
     await ifExists(existing.wait({ condition: "removed" }));
   });
+}
+
+function interruption(signal: AbortSignal): Error {
+  const isTimeout = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
+  return new Error(isTimeout ? "not done in the time that `customTimeouts` gives" : "interrupted");
 }
 
 function messageOf(error: unknown, name: string): string {
