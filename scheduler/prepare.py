@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from airflow.configuration import conf
 from airflow.utils.db import initdb
 
 
@@ -48,6 +49,7 @@ def request_tables() -> None:
     from airflow.exceptions import DagNotFound, DagRunAlreadyExists
     from airflow.utils.types import DagRunTriggeredByType
 
+    sys.path.append(conf.get("core", "dags_folder"))
     from lakestack.sources import sources_version
 
     version = sources_version()
