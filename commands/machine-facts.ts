@@ -22,6 +22,8 @@ export interface EngineFacts {
   cpus: number;
   /** Memory of the machine (or virtual machine) that the engine runs on, bytes. */
   memory: number;
+  /** Where it keeps images and volumes, on its own machine. */
+  rootFolder: string;
   /** The stack's containers, running or not. */
   containers: StackContainer[];
   /** The stack's volumes. */
@@ -74,13 +76,14 @@ export interface MachineFacts {
 
 /** Looks at this machine. Changes nothing and asks nothing outside it. */
 export async function examineMachine(stack: string): Promise<MachineFacts> {
-  const engine = await examineEngine(stack);
-  const answers = "version" in engine;
-  const containers = answers ? engine.containers : [];
+  const docker = dockerClient();
+  const engine = await examineEngine(docker, stack);
+  const present = "version" in engine ? engine : undefined;
+  const containers = present?.containers ?? [];
   const [ports, availableMemory, disks, passphrase] = await Promise.all([
-    examinePorts(stack, answers ? dockerClient() : undefined),
-    answers ? examineMemory(dockerClient(), engine) : undefined,
-    examineDisks(answers ? dockerClient() : undefined),
+    examinePorts(stack, present && docker),
+    present && examineMemory(docker, present),
+    examineDisks(present),
     examinePassphrase(stack),
   ]);
   const own = new Set(containers.flatMap((container) => container.ports.map(({ PublicPort }) => PublicPort)));
@@ -98,10 +101,9 @@ export async function examineMachine(stack: string): Promise<MachineFacts> {
   };
 }
 
-async function examineEngine(stack: string): Promise<EngineFacts | EngineFault> {
+async function examineEngine(docker: Docker, stack: string): Promise<EngineFacts | EngineFault> {
   const { address, origin } = dockerEndpoint();
   const where = `${address} (${origin})`;
-  const docker = dockerClient();
   try {
     const [info, containers, volumes, images] = await Promise.all([
       docker.info() as Promise<DockerInfo>,
@@ -115,6 +117,7 @@ async function examineEngine(stack: string): Promise<EngineFacts | EngineFault> 
       architecture: info.Architecture,
       cpus: info.NCPU,
       memory: info.MemTotal,
+      rootFolder: info.DockerRootDir,
       containers,
       volumes: volumes.Volumes.map(({ Name }) => Name),
       hasImages: images.length > 0,
@@ -168,11 +171,10 @@ export async function containerMemory(docker: Docker, id: string): Promise<numbe
   return Math.max(0, (usage ?? 0) - cache);
 }
 
-async function examineDisks(docker: Docker | undefined): Promise<DiskFacts[]> {
-  const root = docker && ((await docker.info()) as DockerInfo).DockerRootDir;
+async function examineDisks(engine: EngineFacts | undefined): Promise<DiskFacts[]> {
   const places: [DiskFacts["purpose"], string | undefined][] = [
     // With a remote engine or one in a virtual machine, its folder is not to be seen from here.
-    ["containers and images", root],
+    ["containers and images", engine && existsSync(engine.rootFolder) ? engine.rootFolder : undefined],
     ["downloads and builds", cacheFolder()],
     ["project", projectFolder],
   ];

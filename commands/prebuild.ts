@@ -8,7 +8,7 @@ import {
   prepareBuilderContext,
 } from "../infra/image-builds";
 import { ensureImage, ImageBuildError } from "../toolchain/docker-plugin/image-builder";
-import { cacheFolder, projectFolder, type Reporter, UserError } from "../toolchain/index";
+import { cacheFolder, projectFolder, type Reporter, type Task, UserError } from "../toolchain/index";
 
 export interface PrebuildOptions {
   docker: Docker;
@@ -80,16 +80,19 @@ async function buildOne(
         signal,
       },
     );
-    progress.done(how === "built" ? "built" : "loaded from the cache");
+    progress.done({ built: "built", cache: "loaded from the cache", present: "there already" }[how]);
   } catch (error) {
     progress.fail(signal.aborted ? "stopped" : "failed");
     throw error;
   }
 }
 
-/** A task that is shown only if there is something to do. */
+/** A task that is shown only if there is something to do, or to wait for. */
 class LateTask {
-  private task: ReturnType<Reporter["task"]> | undefined;
+  private task: Task | undefined;
+  private readonly timer = setTimeout(() => {
+    this.update("waiting for its turn");
+  }, 2000);
 
   constructor(
     private readonly reporter: Reporter,
@@ -102,10 +105,12 @@ class LateTask {
   }
 
   done(text: string): void {
+    clearTimeout(this.timer);
     this.task?.done(text);
   }
 
   fail(text: string): void {
+    clearTimeout(this.timer);
     this.task?.fail(text);
   }
 }

@@ -7,7 +7,7 @@ export function summary(facts: {
   outputs: StackOutputs;
   /** Rows of each table, by its name in Trino. */
   rows: ReadonlyMap<string, number>;
-  /** Where the authority's certificate was written, relative to the project. */
+  /** Where the authority's certificate was written: an absolute path, since clients start anywhere. */
   caFile: string;
   historyUrl: string;
   /** The time that each phase took, one line. */
@@ -26,14 +26,16 @@ export function summary(facts: {
   const port = new URL(outputs.trinoUrl).port;
   return [
     table(["service", "address", "user", "password: run this"], services),
-    'For the pulumi command in this shell, first:  eval "$(npm run -s env)"',
+    "",
+    'The pulumi command is made ready in a shell by:  eval "$(npm run -s env)"',
     "",
     table(["table", "rows"], counts),
     "",
     "Query them:",
     `  JDBC URL    ${outputs.jdbcUrl}&SSLTrustStorePath=${caFile}`,
     `  trino-cli   TRINO_PASSWORD="$(${read("trinoPassword")})" \\`,
-    `              trino --server ${outputs.trinoUrl} --user ${outputs.trinoUser} --password --truststore-path ${caFile} --catalog iceberg`,
+    `              trino --server ${outputs.trinoUrl} --user ${outputs.trinoUser} --password --catalog iceberg \\`,
+    `              --truststore-path ${caFile}`,
     `  DBeaver     New connection, Trino: host localhost, port ${port}, database iceberg, user ${outputs.trinoUser};`,
     `              driver properties: SSL = true, SSLTrustStorePath = ${caFile}`,
     "",

@@ -199,7 +199,7 @@ export const command: Command = {
         stack: context.stack,
         outputs,
         rows,
-        caFile: fromProject(caFile(context.stack)),
+        caFile: caFile(context.stack),
         historyUrl: `http://localhost:${String(settings.get("sparkHistoryPort"))}`,
         times: phases.toString(),
       })}`,

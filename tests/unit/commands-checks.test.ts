@@ -16,6 +16,7 @@ const engine: EngineFacts = {
   architecture: "x86_64",
   cpus: 4,
   memory: 16 * GiB,
+  rootFolder: "/var/lib/docker",
   containers: [],
   volumes: [],
   hasImages: false,
