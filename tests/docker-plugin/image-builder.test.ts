@@ -85,6 +85,13 @@ describe("ensureImage", () => {
     expect((await ensure()).how).toBe("built");
   });
 
+  test("builds again when the record in the cache is damaged", async () => {
+    await ensure();
+    const [record] = await cached(".json");
+    await writeFile(path.join(cacheFolder, "images", record ?? ""), "{}");
+    expect((await ensure()).how).toBe("built");
+  });
+
   test("notices a changed file, a changed build argument and another Dockerfile", async () => {
     await ensure();
     await put("greeting", `${context} again`);

@@ -101,9 +101,13 @@ export class ImageCache {
     }
   }
 
+  /** What cannot be read, or was written by another version of this file, counts as nothing. */
   private async record(file: string): Promise<CachedImage | undefined> {
     try {
-      return JSON.parse(await readFile(path.join(this.folder, file), "utf8")) as CachedImage;
+      const record = JSON.parse(await readFile(path.join(this.folder, file), "utf8")) as Partial<CachedImage>;
+      const { imageId, name, size, made, stages } = record;
+      if (!imageId || !name || size === undefined || !made) return undefined;
+      return { imageId, name, size, made, stages: stages ?? [] };
     } catch {
       return undefined;
     }
