@@ -60,7 +60,8 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
         uploads: (workload.files ?? []).map(({ path, content, executable }) => ({
           file: path,
           content,
-          executable: executable ?? false,
+          // The process inside is no root, and may not change what it was given.
+          permissions: executable === true ? "0555" : "0444",
         })),
         ports: (workload.ports ?? []).flatMap(({ port, publish }) =>
           publish === undefined
