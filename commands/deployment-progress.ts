@@ -43,7 +43,10 @@ export class DeploymentProgress {
   private readonly tasks = new Map<string, Task>();
   private seen = 0;
 
-  constructor(private readonly reporter: Reporter) {}
+  constructor(
+    private readonly reporter: Reporter,
+    private readonly stack: string,
+  ) {}
 
   onEvent(event: EngineEvent): void {
     if (event.resourcePreEvent) this.begin(event.resourcePreEvent.metadata);
@@ -51,8 +54,10 @@ export class DeploymentProgress {
     if (event.resOpFailedEvent) this.fail(event.resOpFailedEvent.metadata);
     if (event.diagnosticEvent) {
       const { urn = "", message, severity } = event.diagnosticEvent;
-      if (severity === "error") this.addFault(urn, plain(message));
-      else if ((severity as string) !== "debug") this.tasks.get(urn)?.update(lastLine(plain(message)));
+      // Docker's names repeat the stack's before every service's own.
+      const text = plain(message).replaceAll(`lakestack-${this.stack}-`, "");
+      if (severity === "error") this.addFault(urn, text);
+      else if ((severity as string) !== "debug") this.tasks.get(urn)?.update(lastLine(text));
     }
     if (event.summaryEvent) this.changes = event.summaryEvent.resourceChanges;
   }

@@ -105,7 +105,7 @@ async function destroyByEngine({ stack, reporter, signal }: Context): Promise<vo
   if ((await cli.state()) === undefined) return;
 
   const task = reporter.task(`Removing stack ${stack}`);
-  const progress = new DeploymentProgress(reporter);
+  const progress = new DeploymentProgress(reporter, stack);
   try {
     await unlocking(cli, () =>
       cli.deploy("destroy", [], (event) => {

@@ -21,7 +21,7 @@ export async function runDown({ stack, reporter, signal }: Context): Promise<num
   if (containers.length === 0) return 0;
 
   const task = reporter.task(`Stopping stack ${stack}`);
-  const progress = new DeploymentProgress(reporter);
+  const progress = new DeploymentProgress(reporter, stack);
   const targets = containers.flatMap(({ urn }) => ["--target", urn]);
   try {
     // What depends on a container (a bucket's record, a user's) goes with it; what it stands for is in the volumes.

@@ -50,6 +50,10 @@ const commands: Record<string, Entry> = {
     summary: "the end-to-end tests, on real containers",
     load: async () => (await import("./test.js")).endToEnd,
   },
+  "bench:up": {
+    summary: "measure up against plain containers",
+    load: async () => (await import("../bench/up.js")).command,
+  },
 };
 
 function overview(): string {

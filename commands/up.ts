@@ -96,7 +96,7 @@ async function deploy(cli: PulumiCli, docker: Docker, reporter: Reporter): Promi
   const refresh = state !== undefined && (await mend(cli, docker, state, reporter));
 
   const task = reporter.task(`Stack ${cli.stack}`);
-  const progress = new DeploymentProgress(reporter);
+  const progress = new DeploymentProgress(reporter, cli.stack);
   try {
     await unlocking(cli, () =>
       cli.deploy("up", refresh ? ["--refresh"] : [], (event) => {

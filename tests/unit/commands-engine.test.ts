@@ -39,7 +39,7 @@ const message = (severity: string, text: string, about = "") =>
 
 function play(...events: EngineEvent[]): { lines: string[]; progress: DeploymentProgress } {
   const { lines, reporter } = recorder();
-  const progress = new DeploymentProgress(reporter);
+  const progress = new DeploymentProgress(reporter, "dev");
   for (const event of events) progress.onEvent(event);
   return { lines, progress };
 }
@@ -90,12 +90,16 @@ describe("progress of a deployment", () => {
     const about = urn(containerType, "trino");
     const { lines, progress } = play(
       step("resourcePreEvent", "create", containerType, "trino"),
-      message("error", `creating ${about}: 1 error occurred:\n\t* Container exited with code 137\n`, about),
+      message(
+        "error",
+        `creating ${about}: 1 error occurred:\n\t* Container lakestack-dev-trino exited with code 137\n`,
+        about,
+      ),
       step("resOpFailedEvent", "create", containerType, "trino"),
       message("error", "update failed\n"),
     );
-    expect(lines.at(-1)).toBe("trino ✘ Container exited with code 137");
-    expect(progress.faults).toEqual([{ resource: "trino", message: "Container exited with code 137" }]);
+    expect(lines.at(-1)).toBe("trino ✘ Container trino exited with code 137");
+    expect(progress.faults).toEqual([{ resource: "trino", message: "Container trino exited with code 137" }]);
   });
 
   test("two hundred lines of a fault become twenty, the first and the last ones", () => {
