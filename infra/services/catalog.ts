@@ -65,7 +65,6 @@ export class Catalog extends pulumi.ComponentResource {
         ports: [{ name: "iceberg", port, publish: args.port }],
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${managementPort}/q/health/ready`],
-          intervalSeconds: 2,
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },

@@ -62,7 +62,6 @@ export class Database extends pulumi.ComponentResource {
         volumes: [{ name: "database", path: "/var/lib/postgresql/data" }],
         health: {
           command: ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "airflow"],
-          intervalSeconds: 2,
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
         stopGraceSeconds: 60,

@@ -70,7 +70,6 @@ export class ObjectStore extends pulumi.ComponentResource {
         volumes: [{ name: "object-store", path: "/data" }],
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/minio/health/ready`],
-          intervalSeconds: 2,
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },

@@ -80,7 +80,6 @@ export class Scheduler extends pulumi.ComponentResource {
         ports: [{ name: "http", port: apiPort, publish: args.port }],
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/monitor/health`],
-          intervalSeconds: 2,
           startSeconds: 240,
         },
         memoryMiB: args.memoryMiB.api,
@@ -98,7 +97,6 @@ export class Scheduler extends pulumi.ComponentResource {
         ports: [{ name: "driver", port: 4050, publish: args.driverPort }],
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8974/health"],
-          intervalSeconds: 2,
         },
         memoryMiB: args.memoryMiB.scheduler,
         // A running task may end before its scheduler goes.
@@ -209,7 +207,6 @@ function heartbeat(component: "dag_processor" | "triggerer"): Workload["health"]
       "-c",
       `curl -fsS http://${apiHost}:${apiPort}/api/v2/monitor/health | grep -Eq '"${component}": ?\\{"status": ?"healthy"'`,
     ],
-    intervalSeconds: 2,
   };
 }
 

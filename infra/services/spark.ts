@@ -175,7 +175,7 @@ export class Spark extends pulumi.ComponentResource {
         { path: sparkDefaultsFile, content: this.defaults },
       ],
       ports: daemon.ports,
-      health: { command: daemon.health, intervalSeconds: 2 },
+      health: { command: daemon.health },
       resources: { memoryMiB: daemon.memoryMiB },
     };
   }

@@ -55,7 +55,6 @@ export class Trino extends pulumi.ComponentResource {
               `openssl s_client -quiet -verify_return_error -verify_hostname localhost -CAfile ${etc}/ca.pem ` +
               `-connect localhost:${port} 2>&1 | grep -q '"starting":false'`,
           ],
-          intervalSeconds: 2,
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },
