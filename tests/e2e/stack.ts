@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import * as path from "node:path";
+import { parse, stringify } from "yaml";
+import { projectFolder, toolFolder } from "../../toolchain/project";
+
+/** The tests' own stack. Nothing of it, state and passphrase included, is shared with a stack that people use. */
+export const stackName = "e2e";
+
+/** Its ports: the usual ones, this much higher. Another number lets two clones be tested at the same time. */
+const portShift = Number(process.env["LAKESTACK_E2E_PORT_SHIFT"] ?? 10_000);
+
+export const ports = {
+  trinoPort: 8443 + portShift,
+  airflowPort: 8081 + portShift,
+  sparkMasterPort: 5050 + portShift,
+  sparkWorkerPort: 5051 + portShift,
+  sparkDriverPort: 4050 + portShift,
+  sparkHistoryPort: 18080 + portShift,
+  objectStorePort: 9000 + portShift,
+  objectStoreConsolePort: 9090 + portShift,
+  catalogPort: 19120 + portShift,
+};
+
+/** Services of the stack, as containers are labelled. */
+export const services = [
+  "airflow-api",
+  "airflow-dag-processor",
+  "airflow-scheduler",
+  "airflow-triggerer",
+  "catalog",
+  "database",
+  "object-store",
+  "spark-history",
+  "spark-master",
+  "spark-worker-1",
+  "spark-worker-2",
+  "trino",
+];
+
+export const configFile = path.join(projectFolder, `Pulumi.${stackName}.yaml`);
+export const passphraseFile = path.join(toolFolder, "e2e-passphrase");
+const sourcesFile = path.join(toolFolder, "e2e-sources.yaml");
+const stateFolder = path.join(toolFolder, "e2e-state");
+export const screenshotFolder = path.join(toolFolder, "screenshots");
+
+/** What makes every command, ours and pulumi, work on this stack and on no other. */
+export const stackEnvironment: Record<string, string> = {
+  LAKESTACK_STACK: stackName,
+  PULUMI_BACKEND_URL: `file://${stateFolder}`,
+  PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile,
+};
+
+/** A source beside the usual ones: its prefix is nowhere in the bucket. */
+const nowhere = {
+  name: "nowhere",
+  bucket: "source",
+  prefix: "Nowhere/",
+  table: "newtral.nowhere",
+  key: ["id"],
+  columns: { id: "varchar" },
+};
+
+/** Writes the stack's configuration, sources, passphrase and state folder, unless they are there. */
+export async function configure(): Promise<void> {
+  await mkdir(stateFolder, { recursive: true });
+  if (!existsSync(passphraseFile)) {
+    await writeFile(passphraseFile, randomBytes(24).toString("hex"), { mode: 0o600 });
+  }
+  const { sources } = parse(await readFile(path.join(projectFolder, "sources.yaml"), "utf8")) as {
+    sources: unknown[];
+  };
+  await writeFile(sourcesFile, stringify({ sources: [...sources, nowhere] }));
+  if (existsSync(configFile)) return;
+  const settings = {
+    platform: "docker",
+    sourcesFile: path.relative(projectFolder, sourcesFile),
+    sparkWorkers: 2,
+    ...ports,
+  };
+  const config = Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [`lakestack:${key}`, value]),
+  );
+  await writeFile(configFile, stringify({ config }));
+}
+
+/** Forgets the stack: for when nothing of it is left in Docker. */
+export async function forget(): Promise<void> {
+  for (const trace of [stateFolder, passphraseFile, sourcesFile, configFile]) {
+    await rm(trace, { recursive: true, force: true });
+  }
+}
