@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import type { Reporter } from "./progress";
 import { toolFolder } from "./project";
@@ -6,6 +8,9 @@ import { installStandIn, pluginStandIns, pluginState, pluginVersion, type Plugin
 
 /** The Pulumi folder that we make: with the official plugins, or with our stand-ins for them. */
 export const ownPulumiHome = path.join(toolFolder, "pulumi-home");
+
+/** Notes that the official plugins were asked for in vain, so that not every command asks again. */
+const refusalNote = path.join(ownPulumiHome, "plugins", ".no-official-plugins");
 
 /** How long Pulumi may try to download a plugin, in milliseconds. */
 const downloadLimit = 120_000;
@@ -17,7 +22,7 @@ export async function installStandIns(): Promise<void> {
 
 /**
  * For an official Pulumi: gets the official plugins into its folder; where one cannot be had, all stand-ins into ours.
- * A stand-in that had to be installed stays in use until `.lakestack/pulumi-home` is removed.
+ * It is not tried again until `.lakestack/pulumi-home/plugins` is removed.
  *
  * @param home the folder to use: the user's own, or ours.
  * @returns the folder that has the plugins.
@@ -25,9 +30,9 @@ export async function installStandIns(): Promise<void> {
 export async function ensurePlugins(reporter: Reporter, pulumi: string, home: string): Promise<string> {
   const missing = pluginStandIns.filter((standIn) => pluginState(standIn, home) !== "official");
   if (missing.length === 0) return home;
-  const givenUp = missing.some((standIn) => pluginState(standIn, ownPulumiHome) === "stand-in");
-  if (!givenUp && (await downloadAll(reporter, pulumi, missing, home))) return home;
+  if (!existsSync(refusalNote) && (await downloadAll(reporter, pulumi, missing, home))) return home;
   await installStandIns();
+  await writeFile(refusalNote, "");
   return ownPulumiHome;
 }
 

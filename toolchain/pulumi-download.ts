@@ -41,7 +41,10 @@ export async function downloadPulumi(reporter: Reporter, folder: string): Promis
     if (found !== checksum) {
       throw new Error(`${archive} has SHA-256 ${found}, the published one is ${checksum}`);
     }
-    await replaceFile(folder, (temporary) => unpack(file, temporary));
+    await replaceFile(folder, async (temporary) => {
+      await unpack(file, temporary);
+      await rm(folder, { recursive: true, force: true });
+    });
     task.done(`${version} downloaded`);
     return true;
   } catch (error) {

@@ -8,10 +8,8 @@ import { run } from "./run";
 /** The first `pulumi` on the PATH that is the user's own, if it can be used here: see {@link fits}. */
 export async function installedPulumi(): Promise<string | undefined> {
   const folders = (process.env["PATH"] ?? "").split(path.delimiter);
-  // Ours is on the PATH too, in a shell that has taken over the environment of `npm run env`.
-  const own = folders.filter(
-    (folder) => folder !== "" && !path.resolve(folder).startsWith(toolFolder + path.sep),
-  );
+  // One of ours, or of another clone, is on the PATH of a shell that has taken over the environment of `npm run env`.
+  const own = folders.filter((folder) => !folder.split(path.sep).includes(path.basename(toolFolder)));
   const executable = own.map((folder) => path.join(folder, "pulumi")).find((file) => existsSync(file));
   if (executable === undefined || !(await hasLanguageHost(executable, own))) return undefined;
   const version = await run(executable, ["version"], { limit: 15_000 }).catch(() => "");

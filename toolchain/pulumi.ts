@@ -141,7 +141,7 @@ async function writeRecord(record: InstallRecord): Promise<void> {
 /** With our tools first; or without them, if the user's own Pulumi is used. */
 function searchPath(way: Way): string {
   const folders = (process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder !== binFolder);
-  return (way === "installed" ? folders : [binFolder, ...folders]).join(path.delimiter);
+  return [...new Set(way === "installed" ? folders : [binFolder, ...folders])].join(path.delimiter);
 }
 
 /** A login is kept in the user's own Pulumi folder, wherever the plugins are. */

@@ -64,13 +64,17 @@ async function download(): Promise<{ succeeded: boolean; bin: string }> {
 }
 
 describe("the official download", () => {
-  it("is unpacked if it has the published checksum", async () => {
+  it("takes the place of what was there, if it has the published checksum", async () => {
     const content = archive();
     files[checksums] = Buffer.from(`${"0".repeat(64)}  other.tar.gz\n${sha256(content)}  ${archiveName}\n`);
     files[`/sdk/${archiveName}`] = { redirect: "/elsewhere" };
     files["/elsewhere"] = content;
+    const stale = path.join(folder, "bin", "stale");
+    mkdirSync(path.dirname(stale));
+    writeFileSync(stale, "of another version");
     const { succeeded, bin } = await download();
-    expect(succeeded).toBe(true);
+    expect(succeeded, reports.join("")).toBe(true);
+    expect(existsSync(stale)).toBe(false);
     expect(execFileSync(path.join(bin, "pulumi"), { encoding: "utf8" })).toBe("engine\n");
     expect(statSync(path.join(bin, "pulumi-language-nodejs")).mode & 0o111).toBe(0o111);
   });
@@ -130,6 +134,12 @@ describe("an installed Pulumi", () => {
     const bin = install("bin", `v${versions.pulumi}`);
     vi.stubEnv("PATH", ["/nonexistent", bin, "/bin"].join(path.delimiter));
     expect(await installedPulumi()).toBe(path.join(bin, "pulumi"));
+  });
+
+  it("is not one that a clone of this project has made for itself", async () => {
+    mkdirSync(path.join(folder, ".lakestack"));
+    vi.stubEnv("PATH", [install(".lakestack/bin", `v${versions.pulumi}`), "/bin"].join(path.delimiter));
+    expect(await installedPulumi()).toBeUndefined();
   });
 
   it("is left alone if it is too old, even if a newer one is further on: the user's shell would take the old one", async () => {
