@@ -104,7 +104,7 @@ async function build(
         "The lines above say why. Most often a download failed: check the network and proxy settings, and run the command again.",
       );
     }
-    await copyOut(container, "/work/pulumi", temporary);
+    await copyOut(container, "/engine/pulumi", temporary);
     await ignoring(404, container.remove({ force: true }));
   } finally {
     signal?.removeEventListener("abort", stop);
@@ -124,7 +124,7 @@ async function provide(
     const container = await docker.createContainer({
       name,
       Image: image,
-      Cmd: ["sh", "/work/build.sh"],
+      Cmd: ["sh", "/engine/build.sh"],
       Env: environment,
       Labels: { [label]: "engine" },
     });
@@ -172,11 +172,11 @@ async function copyOut(container: Docker.Container, from: string, to: string): P
   await chmod(to, 0o755);
 }
 
-/** A tar archive of a folder `work` with these files. */
+/** A tar archive of a folder `engine` with these files. */
 async function packed(files: Record<string, string>): Promise<Buffer> {
   const pack = tar.pack();
-  pack.entry({ name: "work", type: "directory" });
-  for (const [name, content] of Object.entries(files)) pack.entry({ name: `work/${name}` }, content);
+  pack.entry({ name: "engine", type: "directory" });
+  for (const [name, content] of Object.entries(files)) pack.entry({ name: `engine/${name}` }, content);
   pack.finalize();
   const chunks: Uint8Array[] = [];
   for await (const chunk of pack) chunks.push(chunk as Uint8Array);
