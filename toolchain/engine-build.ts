@@ -54,7 +54,8 @@ export async function buildEngine(
       });
       task.done("built from its Go module");
     } catch (error) {
-      task.fail(signal?.aborted ? "stopped; the next run goes on from here" : "could not be built");
+      if (signal?.aborted) task.done("stopped; the next run goes on from here");
+      else task.fail("could not be built");
       throw error;
     }
   });
