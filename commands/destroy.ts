@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import * as path from "node:path";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import type Docker from "dockerode";
-import { dockerClient, ensurePulumi, type Reporter, toolFolder, UserError } from "../toolchain/index";
+import { dockerClient, ensurePulumi, type Reporter, UserError } from "../toolchain/index";
 import { type Command, type Context, messageOf, readOptions, unlessAborted } from "./command";
 import { DeploymentProgress } from "./deployment-progress";
 import { unlocking } from "./mend";
@@ -83,7 +82,7 @@ export async function runDestroy(context: Context): Promise<void> {
   if (readable) await destroyByEngine(context);
   else reporter.task("pulumi destroy").done("not possible without the passphrase: removing by label instead");
   await removeLeftovers(docker, stack, reporter);
-  if (!readable) await startOver(stack, reporter);
+  if (!readable) await startOver(context);
   await removeBuildRemains(
     docker,
     images.map(({ id }) => id),
@@ -140,12 +139,14 @@ async function removeLeftovers(docker: Docker, stack: string, reporter: Reporter
   task.done(`${count} removed`);
 }
 
-/** Without the passphrase the state is deleted as the file that it is, and the configuration loses its secrets. */
-async function startOver(stack: string, reporter: Reporter): Promise<void> {
-  const folder = path.join(toolFolder, "state", ".pulumi", "stacks", "lakestack");
-  for (const file of await readdir(folder).catch(() => [])) {
-    if (file.startsWith(`${stack}.json`)) await rm(path.join(folder, file));
-  }
+/** Forgets a stack whose passphrase is lost: its record, and what only that passphrase opens in its configuration. */
+async function startOver({ stack, reporter, signal }: Context): Promise<void> {
+  // The engine asks for a passphrase even to delete a record, but does not try it.
+  process.env["PULUMI_CONFIG_PASSPHRASE"] ??= "lost";
+  const { env } = await ensurePulumi(reporter, signal);
+  const cli = new PulumiCli(stack, env, signal);
+  if ((await cli.state()) !== undefined) await cli.removeStack();
+
   const removed = await rewriteConfig(stack, () => false);
   const own = removed.filter((key) => key !== generatedSecrets);
   const task = reporter.task(`Pulumi.${stack}.yaml`);
