@@ -12,6 +12,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from lakestack.intervals import Days
 
 _JOB = "/opt/lakestack/jobs/lakestack_jobs/__main__.py"
+# A small job costs its JVMs more than its data: with the first compiler alone the ingest of a month of sample data takes
+# 15 s of a core in place of 35, and 200,000 rows (120 MB) still 55 in place of 77. Settings of the stack for long jobs go
+# into extraJavaOptions, which come after these.
+_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _RESULT, _FAILURE = "LAKESTACK_RESULT ", "LAKESTACK_FAILURE "
 
 
@@ -91,6 +95,8 @@ class IngestOperator(BaseOperator):
             "spark.cores.max": str(self.cores),
             "spark.executor.memory": os.environ.get("LAKESTACK_EXECUTOR_MEMORY", "1g"),
             "spark.driver.memory": os.environ.get("LAKESTACK_DRIVER_MEMORY", "512m"),
+            "spark.driver.defaultJavaOptions": _JAVA_OPTIONS,
+            "spark.executor.defaultJavaOptions": _JAVA_OPTIONS,
             # What goes wrong, and the job's own lines.
             "spark.log.level": "WARN",
             "spark.ui.showConsoleProgress": "false",
