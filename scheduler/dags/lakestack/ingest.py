@@ -13,8 +13,8 @@ from lakestack.intervals import Days
 
 _JOB = "/opt/lakestack/jobs/lakestack_jobs/__main__.py"
 # A small job costs its JVMs more than its data: with the first compiler alone the ingest of a month of sample data
-# takes 15 s of a core in place of 35, and 200,000 rows (120 MB) still 55 in place of 77. A stack's own settings for long
-# jobs go into extraJavaOptions, which come after these.
+# takes 15 s of a core in place of 35, and 200,000 rows (120 MB) still 55 in place of 77. Settings for long jobs go
+# into extraJavaOptions, which come after these.
 _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _RESULT, _FAILURE = "LAKESTACK_RESULT ", "LAKESTACK_FAILURE "
 
