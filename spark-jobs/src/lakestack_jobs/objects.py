@@ -159,4 +159,6 @@ def _explained(error: Py4JJavaError, folder: str) -> Exception:
                 f"The bucket {bucket} may not be read with the credentials of this source (looking for {folder}). "
                 "Correct credentials in sources.yaml, or allow them to list and read the bucket."
             )
+        case "ConnectException" | "UnknownHostException" | "SocketTimeoutException" as reason:
+            explained = ConnectionError(f"the object store does not answer: {reason}, looking for {folder}")
     return explained

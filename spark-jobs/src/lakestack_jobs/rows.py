@@ -30,9 +30,9 @@ def read_lines(spark: SparkSession, paths: list[str], *, despite_damage: bool = 
     """
     reader = spark.read.option("pathGlobFilter", GLOB).option("ignoreCorruptFiles", despite_damage)
     # Spark gives the path as it stands in a URL, where + is itself.
-    path = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
+    file_name = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
     return reader.text([_literal(path) for path in paths]).select(
-        F.col("value").alias("line"), path.alias("source_file_name")
+        F.col("value").alias("line"), file_name.alias("source_file_name")
     )
 
 
