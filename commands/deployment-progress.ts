@@ -22,6 +22,13 @@ const begun: Partial<Record<string, string>> = {
   "delete-replaced": "stopping, to be replaced",
 };
 
+/** The old image of a replacement goes when everything else is done, and says nothing. */
+const imageBegun: Partial<Record<string, string>> = {
+  create: "building",
+  "create-replacement": "building",
+  delete: "removing",
+};
+
 const ended: Partial<Record<string, string>> = {
   create: "answers",
   "create-replacement": "replaced, answers",
@@ -80,7 +87,7 @@ export class DeploymentProgress {
 
   private begin({ urn, op, type }: StepEventMetadata): void {
     if (type !== containerType && type !== imageType) return;
-    const text = type === imageType && op === "create" ? "building" : begun[op];
+    const text = (type === imageType ? imageBegun : begun)[op];
     if (text === undefined) return;
     const task = this.tasks.get(urn) ?? this.reporter.task(displayName(urn));
     this.tasks.set(urn, task);

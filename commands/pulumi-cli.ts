@@ -57,7 +57,7 @@ export class PulumiCli {
     const { code, stdout, stderr } = await this.run(["stack", "export"]);
     if (code !== 0) {
       if (/no stack named/.test(stderr)) return undefined;
-      throw this.failure("read the state", stdout + stderr);
+      throw this.failure("stack export", stdout + stderr);
     }
     const { deployment } = JSON.parse(stdout) as {
       deployment: { resources?: StateResource[]; pending_operations?: State["pendingOperations"] };
@@ -71,22 +71,22 @@ export class PulumiCli {
   /** Makes the stack. It becomes the one that `pulumi up` takes as typed only where it is the default one. */
   async create(): Promise<void> {
     const selection = this.stack === "dev" ? [] : ["--no-select"];
-    await this.expect("create the stack", ["stack", "init", ...selection]);
+    await this.expect(["stack", "init", ...selection]);
   }
 
   async outputs(): Promise<Outputs> {
     const args = ["stack", "output", "--json", "--show-secrets"];
-    return JSON.parse(await this.expect("read the outputs", args)) as Outputs;
+    return JSON.parse(await this.expect(args)) as Outputs;
   }
 
   /** Forgets the stack, but not its configuration. */
   async removeStack(): Promise<void> {
-    await this.expect("forget the stack", ["stack", "rm", "--yes", "--force", "--preserve-config"]);
+    await this.expect(["stack", "rm", "--yes", "--force", "--preserve-config"]);
   }
 
   /** Takes away the lock that a process left behind. */
   async unlock(): Promise<void> {
-    await this.expect("take away the lock", ["cancel", "--yes"]);
+    await this.expect(["cancel", "--yes"]);
   }
 
   /**
@@ -138,9 +138,9 @@ export class PulumiCli {
     return { code, stdout: lines.join("\n"), stderr };
   }
 
-  private async expect(what: string, args: readonly string[]): Promise<string> {
+  private async expect(args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(args);
-    if (code !== 0) throw this.failure(what, stdout + stderr);
+    if (code !== 0) throw this.failure(args.slice(0, 2).join(" "), stdout + stderr);
     return stdout;
   }
 
@@ -168,7 +168,7 @@ export class PulumiCli {
     if (/incorrect passphrase|passphrase must be set|PULUMI_CONFIG_PASSPHRASE/.test(output)) {
       return new PassphraseRefused(this.stack);
     }
-    return new PulumiError(`pulumi could not ${what} (stack ${this.stack}): ${lastLines(output)}`, output);
+    return new PulumiError(`pulumi ${what} of stack ${this.stack} failed: ${lastLines(output)}`, output);
   }
 }
 
@@ -206,7 +206,8 @@ export function logFile(stack: string, verb: string): string {
 }
 
 function lastLines(output: string): string {
-  return output.trim().split("\n").slice(-12).join("\n");
+  const lines = output.trim().split("\n").slice(-12);
+  return lines.join("\n").replace(/^error: /, "");
 }
 
 /** One line of the log. Debugging messages are left out: they show values that are secret. */

@@ -117,12 +117,8 @@ async function prepare(context: Context): Promise<{ prepared: Prepared; env: Rec
   const { reporter, signal } = context;
   const prepared = await prepareMachine({ stack: testStack, reporter, signal, forTests: true });
   const chromium = await ensureChromium(reporter);
-  const env = {
-    ...prepared.tools.env,
-    LAKESTACK_STACK: testStack,
-    LAKESTACK_CHECKS_IMAGE: prepared.images.get("checks") ?? "",
-    ...(chromium === undefined ? {} : { CHROME_PATH: chromium }),
-  };
+  // What else the tests need of the environment, they set themselves: they use stacks and states of their own.
+  const env: Record<string, string> = chromium === undefined ? {} : { CHROME_PATH: chromium };
   return { prepared, env };
 }
 

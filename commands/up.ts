@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import type Docker from "dockerode";
 import type { Source } from "../infra/sources";
-import { projectFolder, type Reporter, toolFolder, UserError } from "../toolchain/index";
+import { ensureDocker, projectFolder, type Reporter, toolFolder, UserError } from "../toolchain/index";
 import { AirflowClient } from "./airflow-client";
 import { judge } from "./checks";
 import { type Command, type Context, messageOf, readOptions } from "./command";
@@ -50,7 +50,12 @@ export async function runUp(options: UpOptions): Promise<UpResult> {
     if (count > 0) changes.push(`${count} ${count === 1 ? one : many}`);
   };
 
-  await phases.measure("checks", () => checkMachine(stack, reporter, force));
+  await phases.measure("checks", async () => {
+    if (await checkMachine(stack, reporter, force)) return;
+    // More can be told once the engine, which this may install, answers.
+    await ensureDocker(reporter);
+    await checkMachine(stack, reporter, force);
+  });
   const { docker, tools } = await phases.measure("tools and images", () => prepareMachine(options));
 
   const cli = new PulumiCli(stack, tools.env, signal);
@@ -73,10 +78,15 @@ export async function runUp(options: UpOptions): Promise<UpResult> {
   return { changes, outputs, rows, phases };
 }
 
-/** Ends the command where it would fail later, and with more said than it could say then. */
-async function checkMachine(stack: string, reporter: Reporter, force: boolean): Promise<void> {
+/**
+ * Ends the command where it would fail later, and with more said than it could say then.
+ *
+ * @returns whether Docker answered.
+ */
+async function checkMachine(stack: string, reporter: Reporter, force: boolean): Promise<boolean> {
   const task = reporter.task("Checking this machine");
-  const findings = judge(await examineMachine(stack));
+  const facts = await examineMachine(stack);
+  const findings = judge(facts);
   const blocking = findings.filter(({ level }) => level === "blocking");
   const warnings = findings.filter(({ level }) => level === "warning");
   if (blocking.length > 0 && !force) {
@@ -87,6 +97,7 @@ async function checkMachine(stack: string, reporter: Reporter, force: boolean): 
     );
   }
   task.done([...blocking, ...warnings].map(({ check, found }) => `${check}: ${found}`).join("; ") || "ready");
+  return "version" in facts.engine;
 }
 
 /** Runs `pulumi up` after putting right what an interrupted run left. Returns the number of resources changed. */

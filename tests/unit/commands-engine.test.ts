@@ -77,6 +77,16 @@ describe("progress of a deployment", () => {
     expect(lines.filter((line) => line.includes("✔"))).toHaveLength(1);
   });
 
+  test("the old image of a replacement leaves no task open", () => {
+    const { lines } = play(
+      step("resourcePreEvent", "create-replacement", imageType, "spark"),
+      step("resOutputsEvent", "create-replacement", imageType, "spark"),
+      step("resourcePreEvent", "delete-replaced", imageType, "spark"),
+      step("resOutputsEvent", "delete-replaced", imageType, "spark"),
+    );
+    expect(lines).toEqual(["image spark: building", "image spark ✔ ready"]);
+  });
+
   test("what does not change, and what is neither image nor container, is not shown", () => {
     const { lines } = play(
       step("resourcePreEvent", "same", containerType, "trino"),
