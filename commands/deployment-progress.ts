@@ -61,10 +61,8 @@ export class DeploymentProgress {
     if (event.resOpFailedEvent) this.fail(event.resOpFailedEvent.metadata);
     if (event.diagnosticEvent) {
       const { urn = "", message, severity } = event.diagnosticEvent;
-      // Docker's names repeat the stack's before every service's own.
-      const text = plain(message).replaceAll(`lakestack-${this.stack}-`, "");
-      if (severity === "error") this.addFault(urn, text);
-      else if ((severity as string) !== "debug") this.tasks.get(urn)?.update(lastLine(text));
+      if (severity === "error") this.addFault(urn, plain(message));
+      else if ((severity as string) !== "debug") this.tasks.get(urn)?.update(this.brief(message));
     }
     if (event.summaryEvent) this.changes = event.summaryEvent.resourceChanges;
   }
@@ -108,6 +106,11 @@ export class DeploymentProgress {
     this.tasks.delete(urn);
   }
 
+  /** Of what a plugin is doing, the last line; Docker's names repeat the stack's before every service's own. */
+  private brief(message: string): string {
+    return (plain(message).split("\n").at(-1) ?? "").replaceAll(`lakestack-${this.stack}-`, "");
+  }
+
   private addFault(urn: string, text: string): void {
     const resource = urn.includes("pulumi:pulumi:Stack") ? "" : displayName(urn);
     // The engine closes with a line that only says that there was an error before it.
@@ -147,4 +150,3 @@ function essence(text: string): string {
 }
 
 const firstLine = (text: string) => text.split("\n", 1)[0] ?? "";
-const lastLine = (text: string) => text.split("\n").at(-1) ?? "";

@@ -61,6 +61,8 @@ export async function runUp(options: UpOptions): Promise<UpResult> {
   const cli = new PulumiCli(stack, tools.env, signal);
   const [outputs, sources] = await phases.measure("stack", async () => {
     const declared = declaredSources(stack);
+    // A fault in them is the program's to report.
+    declared.catch(() => undefined);
     const changed = await deploy(cli, docker, reporter);
     note(changed, "resource changed", "resources changed");
     return [stackOutputs(await cli.outputs()), await declared] as const;

@@ -102,14 +102,16 @@ describe("progress of a deployment", () => {
       step("resourcePreEvent", "create", containerType, "trino"),
       message(
         "error",
-        `creating ${about}: 1 error occurred:\n\t* Container lakestack-dev-trino exited with code 137\n`,
+        `creating ${about}: 1 error occurred:\n\t* lakestack-dev-trino exited with code 137\n`,
         about,
       ),
       step("resOpFailedEvent", "create", containerType, "trino"),
       message("error", "update failed\n"),
     );
-    expect(lines.at(-1)).toBe("trino ✘ Container trino exited with code 137");
-    expect(progress.faults).toEqual([{ resource: "trino", message: "Container trino exited with code 137" }]);
+    expect(lines.at(-1)).toBe("trino ✘ lakestack-dev-trino exited with code 137");
+    expect(progress.faults).toEqual([
+      { resource: "trino", message: "lakestack-dev-trino exited with code 137" },
+    ]);
   });
 
   test("two hundred lines of a fault become twenty, the first and the last ones", () => {
