@@ -79,7 +79,8 @@ function row(fields: { name: string; type: ColumnType }[]): ColumnType {
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
   if (repeated !== undefined) throw new Error(`the field "${repeated}" stands twice in one row`);
   return {
-    trino: `row(${fields.map(({ name, type }) => `${name} ${type.trino}`).join(", ")})`,
+    // In quotes, for a field may be called like a word of SQL.
+    trino: `row(${fields.map(({ name, type }) => `"${name}" ${type.trino}`).join(", ")})`,
     spark: `struct<${fields.map(({ name, type }) => `\`${name}\`:${type.spark}`).join(",")}>`,
   };
 }

@@ -14,7 +14,7 @@ from lakestack_jobs.ingest import Result, ingest
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Interval
 from lakestack_jobs.sources import Source
-from lakestack_jobs.tables import ensure_table, insert_missing
+from lakestack_jobs.tables import ensure_table, merge
 
 MEDIA = "iceberg.newtral.media"
 
@@ -163,7 +163,7 @@ def test_a_key_that_another_run_commits_meanwhile_is_not_inserted_twice(spark: S
         if others:
             others.pop().writeTo(table).append()
 
-    merged = insert_missing(spark, table, rows, count=2, key=["id"], summary={}, before_commit=meanwhile)
+    merged = merge(spark, table, rows, count=2, key=["id"], summary={}, before_commit=meanwhile)
     assert (merged.already_present, merged.inserted) == (1, 1)
     assert spark.table(table).where("id LIKE 'new-%'").count() == 2
 
@@ -172,7 +172,7 @@ def test_the_first_two_runs_on_an_empty_table_do_not_both_insert(spark: SparkSes
     table = ensure_table(spark, media.table, media.table_columns)
     rows = rows_with_ids(spark, table, "a")
     others = [rows]
-    merged = insert_missing(
+    merged = merge(
         spark,
         table,
         rows,

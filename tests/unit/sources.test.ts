@@ -167,6 +167,10 @@ describe("a column type", () => {
     expect(parseColumnType(trino).spark).toBe(spark);
   });
 
+  it("has its fields in quotes, for a field may be called like a word of SQL", () => {
+    expect(parseColumnType("row( end  varchar,by bigint)").trino).toBe('row("end" varchar, "by" bigint)');
+  });
+
   it.each([
     "string",
     "array(varchar",

@@ -18,7 +18,7 @@ from lakestack_jobs.objects import Batch, Interval, empty_message, list_batch
 from lakestack_jobs.quarantine import keep_aside
 from lakestack_jobs.rows import mark_duplicates, parse, read_lines
 from lakestack_jobs.sources import Source
-from lakestack_jobs.tables import ensure_table, insert_missing
+from lakestack_jobs.tables import ensure_table, merge
 
 # A shuffle of less text than this is one task's work; of more, as many tasks as Spark takes by itself, or one for each
 # such portion of the text.
@@ -103,7 +103,7 @@ def ingest(
         with _counted(spark, source, batch) as (marked, counts, damage):
             rows = _table_rows(marked, source, created_at)
             summary = _summary(source, interval, run_id, counts)
-            merged = insert_missing(spark, table, rows, count=counts.unique, key=source.key, summary=summary)
+            merged = merge(spark, table, rows, count=counts.unique, key=source.key, summary=summary)
             already_present, inserted = merged.already_present, merged.inserted
             if counts.rejected or damage:
                 faulty = marked.where("fault IS NOT NULL").select("source_file_name").distinct().collect()

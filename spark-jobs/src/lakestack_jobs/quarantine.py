@@ -9,7 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.rows import explain_misfits, parse, read_lines
 from lakestack_jobs.sources import Column, Source
-from lakestack_jobs.tables import ensure_table, insert_missing
+from lakestack_jobs.tables import ensure_table, merge
 
 COLUMNS = (
     Column("source_file_name", "string"),
@@ -70,7 +70,7 @@ def keep_aside(
             count = faults.count()
             table = ensure_table(spark, quarantine_table(source), COLUMNS)
             summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
-            return insert_missing(spark, table, faults, count=count, key=_KEY, summary=summary).inserted
+            return merge(spark, table, faults, count=count, key=_KEY, summary=summary).inserted
         finally:
             faults.unpersist()
 

@@ -75,7 +75,7 @@ class Merged:
     inserted: int
 
 
-def insert_missing(
+def merge(
     spark: SparkSession,
     table: str,
     rows: DataFrame,
