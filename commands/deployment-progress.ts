@@ -106,9 +106,10 @@ export class DeploymentProgress {
     this.tasks.delete(urn);
   }
 
-  /** Of what a plugin is doing, the last line; Docker's names repeat the stack's before every service's own. */
+  /** Of what a plugin is doing, the last line: without the time, which is shown anyway, and the stack's prefix. */
   private brief(message: string): string {
-    return (plain(message).split("\n").at(-1) ?? "").replaceAll(`lakestack-${this.stack}-`, "");
+    const last = plain(message).split("\n").at(-1) ?? "";
+    return last.replaceAll(`lakestack-${this.stack}-`, "").replace(/ \(\d+ s\)$/, "");
   }
 
   private addFault(urn: string, text: string): void {
