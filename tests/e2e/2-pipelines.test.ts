@@ -5,6 +5,7 @@ import {
   onlyTask,
   runToSuccess,
   setPaused,
+  started,
   succeeded,
   type TaskInstance,
   taskLog,
@@ -43,13 +44,18 @@ const resultOf = (dag: string, run: string) => xcom<Result>(dag, run, "ingest");
 /** The run of a daily pipeline that ingests a day. */
 const ofDay = (day: string) => ({ id: `day-${day}`, logicalDate: `${day}T01:00:00Z` });
 
-// All at the same time, as on a busy morning: each test waits for its own.
+// All are started here, and each test waits for its own. A month of one source and a day of the other come first, so that
+// they can meet; the others then wait for a free place as on a busy morning.
 beforeAll(async () => {
   await put(objectsOf("Media", month));
   for (const day of days) await put(objectsOf("TiktokComment", day));
   await put(badObjects(badDay));
+  const [first = "", ...others] = days;
   await trigger(monthly, { id: month, conf: { month } });
-  for (const day of days) await trigger(commentsDaily, ofDay(day));
+  await trigger(commentsDaily, ofDay(first));
+  await started(monthly, month);
+  await started(commentsDaily, ofDay(first).id);
+  for (const day of others) await trigger(commentsDaily, ofDay(day));
   await trigger(daily, ofDay(badDay));
   await setPaused(nowhereDaily, false);
 });
@@ -91,7 +97,7 @@ test("two sources are worked on at the same time, in Airflow and in Spark", asyn
   const comments = await Promise.all(days.map((day) => onlyTask(commentsDaily, ofDay(day).id)));
   expect(comments.some((task) => overlap(timesOf(task), media))).toBe(true);
 
-  const jobs = await until("both jobs in Spark's history", 60, async () => {
+  const jobs = await until("both jobs in Spark's history", 180, async () => {
     const all = (await applications()).map(({ name, attempts: [attempt] }) => ({
       name,
       span: [attempt?.startTimeEpoch ?? 0, attempt?.endTimeEpoch ?? 0],
@@ -168,8 +174,10 @@ describe("a pipeline that is switched on runs at once for the day before, and fa
 });
 
 test("a rerun adds nothing", async () => {
-  const before = [await counts("newtral.media"), await counts("newtral.tiktokcomment")];
   const [day = ""] = days;
+  await succeeded(monthly, month);
+  await succeeded(commentsDaily, ofDay(day).id);
+  const before = [await counts("newtral.media"), await counts("newtral.tiktokcomment")];
   await Promise.all([
     runToSuccess(monthly, { id: `${month}-again`, conf: { month } }),
     runToSuccess(commentsDaily, { id: `${day}-again`, logicalDate: `${day}T01:00:01Z` }),

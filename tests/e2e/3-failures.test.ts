@@ -62,8 +62,9 @@ describe("after a restart, tables are still readable:", () => {
   /** Every row takes part, so that every file has to be read. */
   const readTables = () =>
     query(
-      `SELECT count(*), sum(length(title)), count(DISTINCT source_file_name) FROM iceberg.newtral.media
-       UNION ALL SELECT count(*), sum(length(text)), count(DISTINCT source_file_name) FROM iceberg.newtral.tiktokcomment`,
+      `SELECT 'media', count(*), sum(length(title)), count(DISTINCT source_file_name) FROM iceberg.newtral.media
+       UNION ALL SELECT 'tiktokcomment', count(*), sum(length(text)), count(DISTINCT source_file_name)
+       FROM iceberg.newtral.tiktokcomment ORDER BY 1`,
     );
 
   test.each(["object-store", "database", "catalog", "trino"])("%s", async (service) => {

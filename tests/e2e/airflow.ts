@@ -92,8 +92,16 @@ export async function onlyTask(dagId: string, id: string): Promise<TaskInstance>
   return task;
 }
 
+/** Waits until the single task of a run works. */
+export function started(dagId: string, id: string, seconds = 120): Promise<TaskInstance> {
+  return until(`the start of run ${id} of ${dagId}`, seconds, async () => {
+    const task = await onlyTask(dagId, id);
+    return task.start_date === null ? undefined : task;
+  });
+}
+
 /** Waits for a run's end, whatever that is. */
-export function ended(dagId: string, id: string, seconds = 240): Promise<Run> {
+export function ended(dagId: string, id: string, seconds = 900): Promise<Run> {
   return until(`the end of run ${id} of ${dagId}`, seconds, async () => {
     const current = await run(dagId, id);
     return current.state === "success" || current.state === "failed" ? current : undefined;

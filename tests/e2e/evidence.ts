@@ -9,19 +9,19 @@ const shown = 25;
 beforeEach(({ task, onTestFailed }) => {
   const began = new Date().toISOString();
   onTestFailed(async () => {
-    const parts = await Promise.allSettled([containers(began), failedTasks(began)]);
+    const parts = await Promise.allSettled([containers(), failedTasks(began)]);
     const text = parts.map((part) => (part.status === "fulfilled" ? part.value : String(part.reason)));
     console.log([`The stack after the failure of "${task.name}":`, ...text].join("\n"));
   });
 });
 
-async function containers(began: string): Promise<string> {
+async function containers(): Promise<string> {
   const names = Object.keys(await containerIds()).sort();
   const described = names.map(async (service) => {
     const { State, RestartCount } = await container(service).inspect();
     const health = State.Health?.Status ?? "no health check";
     const line = `  ${service}: ${State.Status}, ${health}, restarted ${RestartCount} times`;
-    const ails = !State.Running || health !== "healthy" || State.StartedAt > began || State.OOMKilled;
+    const ails = !State.Running || health !== "healthy" || RestartCount > 0 || State.OOMKilled;
     return ails ? `${line}\n${indented(await logs(service, shown))}` : line;
   });
   return (await Promise.all(described)).join("\n");

@@ -39,3 +39,8 @@ export const applications = () => json<Application[]>(`${historyUrl}/api/v1/appl
 /** All executors that an application ever had. */
 export const executors = (id: string) =>
   json<Executor[]>(`${historyUrl}/api/v1/applications/${id}/allexecutors`);
+
+/** The settings that an application ran with, as its page shows them. */
+export async function environmentPage(id: string): Promise<string> {
+  return JSON.stringify(await json(`${historyUrl}/api/v1/applications/${id}/environment`));
+}

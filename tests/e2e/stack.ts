@@ -42,7 +42,7 @@ export const services = [
 export const configFile = path.join(projectFolder, `Pulumi.${stackName}.yaml`);
 export const passphraseFile = path.join(toolFolder, "e2e-passphrase");
 const sourcesFile = path.join(toolFolder, "e2e-sources.yaml");
-const stateFolder = path.join(toolFolder, "e2e-state");
+export const stateFolder = path.join(toolFolder, "e2e-state");
 export const screenshotFolder = path.join(toolFolder, "screenshots");
 
 /** What makes every command, ours and pulumi, work on this stack and on no other. */

@@ -81,13 +81,13 @@ test.each([
 });
 
 test("several wrong values in the configuration: pulumi names all of them, and how to set each", async () => {
-  await pulumi("config", "set", "sparkWorkers", "many");
+  await pulumi("config", "set", "sparkWorkers", "0");
   undo.push(() => pulumi("config", "set", "sparkWorkers", "2"));
   await pulumi("config", "set", "trinoMemory", "12");
   undo.push(() => pulumi("config", "rm", "trinoMemory"));
   const { code, output } = await startPulumi("preview").finished;
   expect(code, output).not.toBe(0);
-  expect(output).toContain('lakestack:sparkWorkers is "many", expected a whole number from 1');
+  expect(output).toContain('lakestack:sparkWorkers is "0", expected a whole number from 1');
   expect(output).toContain('lakestack:trinoMemory is "12", expected a whole number from 1536');
   expect(output).toContain("pulumi config set trinoMemory");
 });
