@@ -67,8 +67,8 @@ function overview(): string {
 const onePress = 500;
 
 /**
- * The first Ctrl-C (or a closed terminal) aborts the signal, and the command ends in its own time. Another one, when the first has been
- * given time to work, ends this process at once.
+ * The first Ctrl-C (or a closed terminal) aborts the signal, and the command ends in its own time. Another one, when
+ * the first has been given time to work, ends this process at once.
  */
 function interruptible(): AbortSignal {
   const controller = new AbortController();
@@ -76,7 +76,6 @@ function interruptible(): AbortSignal {
   const stop = () => {
     if (first === 0) {
       first = Date.now();
-      console.error("\nStopping … (once more to stop without waiting)");
       controller.abort(new Error("Interrupted"));
     } else if (Date.now() - first > onePress) {
       process.exit(130);
@@ -99,7 +98,13 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
     console.log(command.usage);
     return 0;
   }
-  const stack = process.env["LAKESTACK_STACK"] ?? "dev";
+  if (command.afterInterrupt !== undefined) {
+    signal.addEventListener("abort", () => {
+      console.error("\nStopping … (once more to stop without waiting)");
+    });
+  }
+  const { LAKESTACK_STACK } = process.env;
+  const stack = LAKESTACK_STACK ? LAKESTACK_STACK : "dev";
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(stack)) {
     throw new UserError(
       `LAKESTACK_STACK is "${stack}", expected a stack's name: small letters, digits and -, a letter first.`,

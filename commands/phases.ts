@@ -19,10 +19,10 @@ export class Phases {
     }
   }
 
-  /** For example "checks 0.4 s, tools 1.2 s: 1.6 s in all". */
-  toString(): string {
+  /** Each phase and all together, for a table. */
+  rows(): [name: string, time: string][] {
     const total = this.all.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-    const parts = this.all.map(({ name, milliseconds }) => `${name} ${elapsed(milliseconds)}`);
-    return `${parts.join(", ")}: ${elapsed(total)} in all`;
+    const phases = [...this.all, { name: "all", milliseconds: total }];
+    return phases.map(({ name, milliseconds }) => [name, elapsed(milliseconds)]);
   }
 }

@@ -10,36 +10,39 @@ export function summary(facts: {
   /** Where the authority's certificate was written: an absolute path, since clients start anywhere. */
   caFile: string;
   historyUrl: string;
-  /** The time that each phase took, one line. */
-  times: string;
+  /** The phases and their times. */
+  times: readonly (readonly string[])[];
 }): string {
   const { stack, outputs, rows, caFile, times } = facts;
   const read = (name: string) => `pulumi stack output ${name} --show-secrets${option(stack)}`;
+  const none = "none: this machine only";
   const services = [
-    ["Trino", outputs.trinoUrl, outputs.trinoUser, read("trinoPassword")],
-    ["Airflow", outputs.airflowUrl, outputs.airflowUser, read("airflowPassword")],
-    ["Object store (S3)", outputs.objectStoreUrl, outputs.objectStoreUser, read("objectStorePassword")],
-    ["Spark master", outputs.sparkMasterUrl, "–", "none: on this machine only"],
-    ["Spark history", facts.historyUrl, "–", "none: on this machine only"],
+    ["Trino", outputs.trinoUrl, outputs.trinoUser, "trinoPassword"],
+    ["Airflow", outputs.airflowUrl, outputs.airflowUser, "airflowPassword"],
+    ["Object store (S3)", outputs.objectStoreUrl, outputs.objectStoreUser, "objectStorePassword"],
+    ["Spark master", outputs.sparkMasterUrl, "–", none],
+    ["Spark history", facts.historyUrl, "–", none],
   ];
   const counts = [...rows].map(([name, count]) => [name, count.toLocaleString("en")]);
   const port = new URL(outputs.trinoUrl).port;
   return [
-    table(["service", "address", "user", "password: run this"], services),
-    "",
-    'The pulumi command is made ready in a shell by:  eval "$(npm run -s env)"',
+    table(["phase", "time"], times),
     "",
     table(["table", "rows"], counts),
     "",
-    "Query them:",
+    table(["service", "address", "user", "password"], services),
+    "",
+    "Read a password:",
+    '  eval "$(npm run -s env)"     once in a shell: makes the pulumi command ready',
+    `  ${read("trinoPassword")}`,
+    "",
+    "Query the tables:",
     `  JDBC URL    ${outputs.jdbcUrl}&SSLTrustStorePath=${caFile}`,
     `  trino-cli   TRINO_PASSWORD="$(${read("trinoPassword")})" \\`,
     `              trino --server ${outputs.trinoUrl} --user ${outputs.trinoUser} --password --catalog iceberg \\`,
     `              --truststore-path ${caFile}`,
     `  DBeaver     New connection, Trino: host localhost, port ${port}, database iceberg, user ${outputs.trinoUser};`,
     `              driver properties: SSL = true, SSLTrustStorePath = ${caFile}`,
-    "",
-    `Time: ${times}`,
   ].join("\n");
 }
 

@@ -214,7 +214,7 @@ export const command: Command = {
         rows,
         caFile: caFile(context.stack),
         historyUrl: `http://localhost:${String(settings.get("sparkHistoryPort"))}`,
-        times: phases.toString(),
+        times: phases.rows(),
       })}`,
     );
     const outcome =
