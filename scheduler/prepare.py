@@ -10,6 +10,8 @@ from pathlib import Path
 from airflow.configuration import conf
 from airflow.utils.db import initdb
 
+SOURCES_VARIABLE = "lakestack_sources"
+
 
 def main(username: str, password_file: Path) -> None:
     """Does each step; all of them may be done again."""
@@ -42,17 +44,21 @@ def ensure_administrator(username: str, password: str) -> None:
 
 def request_tables() -> None:
     """
-    Triggers create_tables, once for each content of the sources. At the first start the DAG is not known yet; it then
-    runs by itself.
+    Triggers create_tables when the sources have changed since the last start. At the first start the DAG is not known
+    yet; it then runs by itself.
     """
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.exceptions import DagNotFound, DagRunAlreadyExists
+    from airflow.models.variable import Variable
     from airflow.utils.types import DagRunTriggeredByType
 
     sys.path.append(conf.get("core", "dags_folder"))
     from lakestack.sources import sources_version
 
     version = sources_version()
+    if Variable.get(SOURCES_VARIABLE, default_var=None) == version:
+        return
+    # A run of this name is there when sources are declared again as they were before: their tables are there, too.
     with suppress(DagNotFound, DagRunAlreadyExists):
         trigger_dag(
             "create_tables",
@@ -60,6 +66,7 @@ def request_tables() -> None:
             conf={"sources": version},
             triggered_by=DagRunTriggeredByType.CLI,
         )
+    Variable.set(SOURCES_VARIABLE, version, description="Content of the sources at the last start of Airflow")
 
 
 if __name__ == "__main__":
