@@ -50,6 +50,8 @@ const bucketProvider: pulumi.dynamic.ResourceProvider<BucketInputs, BucketInputs
 };
 
 export async function makeBucket(inputs: BucketInputs): Promise<void> {
+  // The SDK's notice about Node.js versions is for developers, and would stand among the deployment's messages.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
   const { S3Client, CreateBucketCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
   const client = new S3Client({
     endpoint: inputs.endpoint,
