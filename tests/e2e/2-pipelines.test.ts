@@ -14,7 +14,7 @@ import {
 } from "./airflow";
 import { put } from "./object-store";
 import { badObjects, idsOf, manifestOf, objectsOf } from "./sample-data";
-import { applications } from "./spark";
+import { applications, historyUrl } from "./spark";
 import { counts, query } from "./trino";
 import { until } from "./until";
 
@@ -98,7 +98,7 @@ test("two sources are worked on at the same time, in Airflow and in Spark", asyn
   expect(comments.some((task) => overlap(timesOf(task), media))).toBe(true);
 
   const jobs = await until("both jobs in Spark's history", 180, async () => {
-    const all = (await applications()).map(({ name, attempts: [attempt] }) => ({
+    const all = (await applications(historyUrl)).map(({ name, attempts: [attempt] }) => ({
       name,
       span: [attempt?.startTimeEpoch ?? 0, attempt?.endTimeEpoch ?? 0],
     }));

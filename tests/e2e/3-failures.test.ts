@@ -4,7 +4,7 @@ import { container, containerIds, healthy, restart } from "./docker";
 import { latestChanges, npmRun, pulumi } from "./lakestack";
 import { put } from "./object-store";
 import { manifestOf, objectsOf } from "./sample-data";
-import { applications, executors, master } from "./spark";
+import { applications, driverUrl, executors, historyUrl } from "./spark";
 import { services } from "./stack";
 import { counts, query } from "./trino";
 import { until } from "./until";
@@ -13,16 +13,8 @@ test("a job comes out right although the Spark worker that runs it is killed", a
   await put(objectsOf("Media", "2018-05"));
   await trigger("etl_spark_media_monthly", { id: "worker-killed", conf: { month: "2018-05" } });
 
-  const worker = await until(
-    "a worker with an executor of the job",
-    120,
-    async () => {
-      const { workers } = await master();
-      const busy = workers.find(({ state, coresused }) => state === "ALIVE" && coresused > 0);
-      return busy && serviceAt(busy.host);
-    },
-    0.2,
-  );
+  const address = await until("a task of the job on an executor", 120, busyExecutor, 0.2);
+  const worker = await serviceAt(address);
   await container(worker).kill();
   try {
     await succeeded("etl_spark_media_monthly", "worker-killed");
@@ -40,22 +32,29 @@ test("a job comes out right although the Spark worker that runs it is killed", a
 });
 
 /** Service whose container has an address on the stack's network. */
-async function serviceAt(address: string): Promise<string | undefined> {
+async function serviceAt(address: string): Promise<string> {
   for (const service of Object.keys(await containerIds())) {
     const { NetworkSettings } = await container(service).inspect();
     const addresses = Object.values(NetworkSettings.Networks).map(({ IPAddress }) => IPAddress);
-    if (addresses.includes(address) || service === address) return service;
+    if (addresses.includes(address)) return service;
   }
-  return undefined;
+  throw new Error(`No container of the stack has the address ${address}`);
 }
 
-/** Executors that were lost by the newest finished job. */
+/** Address of an executor that works for the job that runs now. */
+async function busyExecutor(): Promise<string | undefined> {
+  const [job] = await applications(driverUrl);
+  const all = job && (await executors(driverUrl, job.id));
+  return all?.find(({ id, activeTasks }) => id !== "driver" && activeTasks > 0)?.hostPort.split(":")[0];
+}
+
+/** Number of executors that the job of May has lost. */
 async function lostExecutors(): Promise<number> {
   const job = await until("the job in the history", 60, async () =>
-    (await applications()).find(({ name }) => name.includes("2018-05")),
+    (await applications(historyUrl)).find(({ name }) => name.includes("media 2018-05")),
   );
-  const all = await executors(job.id);
-  return all.filter(({ isActive, removeReason }) => !isActive && removeReason !== undefined).length;
+  const all = await executors(historyUrl, job.id);
+  return all.filter(({ id, isActive }) => id !== "driver" && !isActive).length;
 }
 
 describe("after a restart, tables are still readable:", () => {

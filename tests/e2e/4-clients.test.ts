@@ -81,5 +81,5 @@ test("Spark's pages answer: master, each worker, history with the jobs that ran"
   expect(await page(workerUrl(1))).toContain("Spark Worker at");
   expect(await page(workerUrl(2))).toContain("Spark Worker at");
   expect(await page(historyUrl)).toContain("History Server");
-  expect((await applications()).length).toBeGreaterThan(0);
+  expect((await applications(historyUrl)).length).toBeGreaterThan(0);
 });

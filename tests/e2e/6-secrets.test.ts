@@ -6,7 +6,7 @@ import { beforeAll, expect, test } from "vitest";
 import { toolFolder } from "../../toolchain/project";
 import { container, docker, logs } from "./docker";
 import { pulumi } from "./lakestack";
-import { applications, environmentPage } from "./spark";
+import { applications, environmentPage, historyUrl } from "./spark";
 import { configFile, services, stateFolder } from "./stack";
 
 /** Values that were generated beside the secrets and that everybody may see. */
@@ -68,7 +68,7 @@ test.each(services)("no secret is in the description, the processes or the log o
 test("no secret is in the logs of Airflow's tasks or on the pages of Spark's jobs", async () => {
   const taskLogs = await buffer(await container("airflow-api").getArchive({ path: "/opt/airflow/logs" }));
   expect(taskLogs.includes("LAKESTACK_RESULT"), "the logs of the jobs were looked at").toBe(true);
-  const jobs = await applications();
+  const jobs = await applications(historyUrl);
   expect(jobs.length).toBeGreaterThan(0);
   const pages = await Promise.all(
     jobs.map(async ({ id }) => exposed(`job ${id}`, await environmentPage(id))),

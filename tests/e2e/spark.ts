@@ -1,14 +1,9 @@
-import { outputs } from "./lakestack";
 import { ports } from "./stack";
 
 export const historyUrl = `http://localhost:${ports.sparkHistoryPort}`;
+/** Page of the job that runs now, while there is one. */
+export const driverUrl = `http://localhost:${ports.sparkDriverPort}`;
 export const workerUrl = (number: number) => `http://localhost:${ports.sparkWorkerPort + number - 1}`;
-
-/** What the master's page says, in JSON. */
-export interface Master {
-  workers: { id: string; host: string; state: string; coresused: number }[];
-  activeapps: { id: string; name: string; state: string; cores: number }[];
-}
 
 /** A finished or running application, as the history server knows it. */
 export interface Application {
@@ -21,9 +16,7 @@ export interface Executor {
   id: string;
   hostPort: string;
   isActive: boolean;
-  /** Milliseconds since 1970; absent as long as it lives. */
-  removeTime?: string;
-  removeReason?: string;
+  activeTasks: number;
 }
 
 async function json<T>(url: string): Promise<T> {
@@ -32,13 +25,12 @@ async function json<T>(url: string): Promise<T> {
   return (await response.json()) as T;
 }
 
-export const master = () => json<Master>(`${outputs.sparkMasterUrl}/json/`);
-
-export const applications = () => json<Application[]>(`${historyUrl}/api/v1/applications`);
+/** Applications that the history server, or the page of a running job, tells of. */
+export const applications = (url: string) => json<Application[]>(`${url}/api/v1/applications`);
 
 /** All executors that an application ever had. */
-export const executors = (id: string) =>
-  json<Executor[]>(`${historyUrl}/api/v1/applications/${id}/allexecutors`);
+export const executors = (url: string, id: string) =>
+  json<Executor[]>(`${url}/api/v1/applications/${id}/allexecutors`);
 
 /** The settings that an application ran with, as its page shows them. */
 export async function environmentPage(id: string): Promise<string> {
