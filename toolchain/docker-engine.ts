@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -74,6 +74,7 @@ async function start(task: Task): Promise<void> {
     await untilAnswers(() => undefined);
     return;
   }
+  removeStalePidFile();
   const logFile = path.join(cacheFolder(), "dockerd.log");
   mkdirSync(path.dirname(logFile), { recursive: true });
   const log = openSync(logFile, "a");
@@ -92,6 +93,18 @@ async function start(task: Task): Promise<void> {
       `Its log says why: ${logFile}. In a container or sandbox it may lack the rights to run; give it an engine from outside by DOCKER_HOST.`,
     );
   });
+}
+
+/**
+ * An engine that was killed leaves its process number behind, and the next one refuses to start if any process has that
+ * number by now. An engine that is still there keeps its file.
+ */
+function removeStalePidFile(): void {
+  const file = "/var/run/docker.pid";
+  if (!existsSync(file)) return;
+  const command = `/proc/${readFileSync(file, "utf8").trim()}/comm`;
+  const owner = existsSync(command) ? readFileSync(command, "utf8").trim() : "";
+  if (owner !== "dockerd") rmSync(file);
 }
 
 async function untilAnswers(ended: () => Error | undefined): Promise<void> {
