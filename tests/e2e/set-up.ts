@@ -16,6 +16,8 @@ const keep = process.env["LAKESTACK_E2E_KEEP"] !== undefined;
 /** Brings the tests' stack up once, from nothing, as a user does; takes it away in the end, whatever happened. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   Object.assign(process.env, stackEnvironment);
+  // Of a stack that people use: pulumi would prefer it to the file with this stack's passphrase.
+  delete process.env["PULUMI_CONFIG_PASSPHRASE"];
   process.once("exit", clearAfterInterrupt);
 
   const reporter = terminalReporter();
