@@ -78,7 +78,10 @@ async function ensureBuilder(
       task.update(line.replace(`${name}: `, ""));
     };
     const buildArgs = { ...builder.args, ...mirrors };
-    const { how } = await ensureImage({ name, context, buildArgs }, { docker, cacheFolder: cacheFolder(), onProgress, signal });
+    const { how } = await ensureImage(
+      { name, context, buildArgs },
+      { docker, cacheFolder: cacheFolder(), onProgress, signal },
+    );
     task.done({ built: "built", cache: "loaded from the cache", present: "there already" }[how]);
     return name;
   } catch (error) {
@@ -113,7 +116,8 @@ async function checkDisk(docker: Docker): Promise<void> {
   );
 }
 
-const upUsage = "npm run cluster:up     a Kubernetes cluster on this machine, for tests and for trying things out";
+const upUsage =
+  "npm run cluster:up     a Kubernetes cluster on this machine, for tests and for trying things out";
 
 export const up: Command = {
   usage: upUsage,
@@ -122,7 +126,9 @@ export const up: Command = {
     readOptions(upUsage, args, {});
     const cluster = await bringUpCluster({ reporter, signal });
     const file = path.relative(process.cwd(), cluster.kubeconfig);
-    console.log(`\nThe cluster is ready: kubectl --kubeconfig ${file} --context ${cluster.context} get pods -A`);
+    console.log(
+      `\nThe cluster is ready: kubectl --kubeconfig ${file} --context ${cluster.context} get pods -A`,
+    );
     if (cluster.origin === "own") {
       console.log(`kubectl is inside, too: docker exec ${cluster.name} kubectl get pods -A`);
       for (const { host, node } of cluster.ports)
@@ -158,7 +164,9 @@ export const destroy: Command = {
     readOptions(destroyUsage, args, {});
     const removed = await destroyCluster(await ownContext(reporter));
     console.log(
-      removed ? "\nThe cluster is gone. npm run cluster:up makes a new one." : "Nothing to remove: there is no cluster.",
+      removed
+        ? "\nThe cluster is gone. npm run cluster:up makes a new one."
+        : "Nothing to remove: there is no cluster.",
     );
     return 0;
   },
@@ -174,7 +182,9 @@ export const status: Command = {
     const { docker, settings } = await ownContext(reporter);
     const { state, missing, pods } = await clusterStatus({ docker, settings });
     if (state !== "running") {
-      console.log(`The cluster ${settings.name} is ${state === "stopped" ? "stopped" : "not there"}. Bring it up: npm run cluster:up`);
+      console.log(
+        `The cluster ${settings.name} is ${state === "stopped" ? "stopped" : "not there"}. Bring it up: npm run cluster:up`,
+      );
       return 1;
     }
     const memory = await containerMemory(docker, settings.name);

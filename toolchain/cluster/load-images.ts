@@ -45,10 +45,13 @@ export async function loadIntoNode(
       sent += piece.length;
       task.update(`${mebibytes(sent)} of at most ${mebibytes(total)} MiB`);
     });
-    const archive = await docker.getImages({ names });
-    archive.on("error", (error) => counted.destroy(error));
+    const archive = await (docker as unknown as ManyImages).getImages({ names });
+    archive.on("error", (error: Error) => counted.destroy(error));
     archive.pipe(counted);
-    const { code, stdout, stderr } = await execIn(container, [...ctr, "import", "-"], { input: counted, signal });
+    const { code, stdout, stderr } = await execIn(container, [...ctr, "import", "-"], {
+      input: counted,
+      signal,
+    });
     if (code !== 0) throw importFailure(names, `${stdout}${stderr}`.trim());
     task.done(names.length === 1 ? names[0] : `${names.length} images`);
     return { loaded: names, present };
@@ -56,6 +59,11 @@ export async function loadIntoNode(
     task.fail(signal?.aborted ? "stopped" : "failed");
     throw error;
   }
+}
+
+/** The client has it, its types do not: `docker save` of several images at once. */
+interface ManyImages {
+  getImages(options: { names: string[] }): Promise<NodeJS.ReadableStream>;
 }
 
 interface LocalImage {
