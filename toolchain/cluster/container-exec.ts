@@ -29,11 +29,11 @@ export async function execIn(
     AttachStderr: true,
     abortSignal: signal,
   });
-  const stream = (await exec.start({
+  const stream = await exec.start({
     hijack: true,
     stdin: input !== undefined,
     abortSignal: signal,
-  }));
+  });
   const output = [new PassThrough({ encoding: "utf8" }), new PassThrough({ encoding: "utf8" })] as const;
   const texts = output.map(collect);
   (container.modem as Demultiplexer).demuxStream(stream, ...output);

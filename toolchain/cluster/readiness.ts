@@ -65,7 +65,7 @@ async function failure(container: Docker.Container, name: string, code: number):
 }
 
 async function lastLines(container: Docker.Container): Promise<string> {
-  const log = (await container.logs({ stdout: true, stderr: true, tail: shownLines }));
+  const log = await container.logs({ stdout: true, stderr: true, tail: shownLines });
   return withoutFrames(log)
     .split("\n")
     .filter((line) => line.trim() !== "")
