@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { Transform } from "node:stream";
 import type Docker from "dockerode";
 import { ifExists } from "../docker-plugin/engine-messages";
 import type { Reporter } from "../progress";
@@ -40,10 +40,13 @@ export async function loadIntoNode(
   try {
     const total = wanted.reduce((sum, { size }) => sum + size, 0);
     let sent = 0;
-    const counted = new PassThrough();
-    counted.on("data", (piece: Buffer) => {
-      sent += piece.length;
-      task.update(`${mebibytes(sent)} of at most ${mebibytes(total)} MiB`);
+    // A listener for data would set it flowing before the node is ready to read.
+    const counted = new Transform({
+      transform(piece: Buffer, _encoding, pass) {
+        sent += piece.length;
+        task.update(`${mebibytes(sent)} of at most ${mebibytes(total)} MiB`);
+        pass(undefined, piece);
+      },
     });
     const archive = await (docker as unknown as ManyImages).getImages({ names });
     archive.on("error", (error: Error) => counted.destroy(error));
