@@ -39,10 +39,10 @@ const node: Part = { name: "node", folder: "node", expectation: "putting the nod
  * @returns the image's name.
  */
 export async function ensureNodeImage(sources: NodeImageSources): Promise<string> {
-  const programsImage = await ensure(programs, { BUILDER_IMAGE: sources.builderImage }, sources);
+  const programsImage = await ensure(programs, {}, sources);
   return ensure(
     node,
-    { BASE_IMAGE: sources.baseImage, BUILDER_IMAGE: sources.builderImage, PROGRAMS_IMAGE: programsImage },
+    { BASE_IMAGE: sources.baseImage, PROGRAMS_IMAGE: programsImage },
     sources,
   );
 }
@@ -50,7 +50,7 @@ export async function ensureNodeImage(sources: NodeImageSources): Promise<string
 async function ensure(
   { name, folder, expectation }: Part,
   buildArgs: Record<string, string>,
-  { docker, reporter, signal }: NodeImageSources,
+  { docker, builderImage, reporter, signal }: NodeImageSources,
 ): Promise<string> {
   const context = path.join(projectFolder, "toolchain", "cluster", folder);
   // A folder is one version of the project's: clones with other versions do not take each other's names away.
@@ -58,7 +58,7 @@ async function ensure(
   const task = reporter.task(`Cluster ${name}`);
   try {
     const { how } = await ensureImage(
-      { name: reference, context, buildArgs },
+      { name: reference, context, buildArgs, toolImages: { BUILDER_IMAGE: builderImage } },
       {
         docker,
         cacheFolder: cacheFolder(),
