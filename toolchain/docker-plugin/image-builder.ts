@@ -19,6 +19,11 @@ export interface ImageSpec {
   dockerfile?: string;
   /** A value that names a local image (`name:tag` or `sha256:…`) counts as that image's content. */
   buildArgs?: Record<string, string>;
+  /**
+   * More build arguments: images that build stages start from for their tools. They do not count as content, so that a
+   * new one does not build the image again: for stages whose result is the same with either, downloads being checked by hash.
+   */
+  toolImages?: Record<string, string>;
   /** For example "linux/arm64". Default: the engine's own. */
   platform?: string;
   /** Stage to build. Default: the last. */
@@ -157,7 +162,7 @@ async function build(spec: ImageSpec, context: BuildContext, options: BuildOptio
     const request: Docker.ImageBuildOptions = {
       t: spec.name,
       dockerfile: context.dockerfile,
-      buildargs: spec.buildArgs,
+      buildargs: spec.toolImages ? { ...spec.buildArgs, ...spec.toolImages } : spec.buildArgs,
       platform: spec.platform,
       target: spec.target,
       labels: spec.labels,
