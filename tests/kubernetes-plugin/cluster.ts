@@ -36,6 +36,16 @@ export const byHand = {
     return objects.apply(object, { manager, force: true, signal: never });
   },
 
+  /** Takes the finalizers away from an object of the core group. */
+  async release(version: string, plural: string, name: string, namespace: string): Promise<void> {
+    await cluster.json(`/api/${version}/namespaces/${namespace}/${plural}/${name}`, {
+      method: "PATCH",
+      contentType: "application/merge-patch+json",
+      body: { metadata: { finalizers: null } },
+      signal: never,
+    });
+  },
+
   async remove(object: KubeObject): Promise<void> {
     await objects.delete({}, await objects.pathOf(object, never), "Background", never);
   },

@@ -54,13 +54,11 @@ describe("the provider's configuration", () => {
 
   test("names what is not there", () => {
     expect(faults({ ...given, context: "three" })).toEqual([
-      'kubeconfig: the kubeconfig has no context "three"; it has: one, two',
+      ': the kubeconfig has no context "three"; it has: one, two',
     ]);
-    expect(faults({ ...given, cluster: "c" })).toEqual([
-      'kubeconfig: the kubeconfig has no cluster "c"; it has: a, b',
-    ]);
+    expect(faults({ ...given, cluster: "c" })).toEqual([': the kubeconfig has no cluster "c"; it has: a, b']);
     expect(faults({ kubeconfig: "/no/such/file" })).toEqual([
-      "kubeconfig: expected the content of a kubeconfig, or the path of one that exists",
+      ": expected the content of a kubeconfig, or the path of one that exists",
     ]);
   });
 

@@ -27,14 +27,14 @@ const container = (script: string, more: Values = {}) => ({
   ...more,
 });
 
-const template = (containers: Values[], spec: Values = {}) => ({
-  metadata: { labels: { app: "x" } },
+const template = (name: string, containers: Values[], spec: Values = {}) => ({
+  metadata: { labels: { app: name } },
   spec: { terminationGracePeriodSeconds: 0, containers, ...spec },
 });
 
 const workload = (name: string, containers: Values[], spec: Values = {}) => ({
   metadata: { name },
-  spec: { selector: { matchLabels: { app: "x" } }, template: template(containers, spec) },
+  spec: { selector: { matchLabels: { app: name } }, template: template(name, containers, spec) },
 });
 
 async function failure(type: string, news: Values, timeout: number): Promise<IncompleteError> {
@@ -98,7 +98,7 @@ test("a Job that fails ends the wait at once, with its pod's last words", async 
     metadata: { name: "job" },
     spec: {
       backoffLimit: 0,
-      template: template([container("echo no table; exit 4")], { restartPolicy: "Never" }),
+      template: template("job", [container("echo no table; exit 4")], { restartPolicy: "Never" }),
     },
   };
   const error = await failure(JOB, news, 0);
@@ -123,7 +123,7 @@ test("a Job that fails ends the wait at once, with its pod's last words", async 
 test("a Job is done when it has completed, and is made again for another template", async () => {
   const news = (text: string) => ({
     metadata: { name: "done" },
-    spec: { template: template([container(`echo ${text}`)], { restartPolicy: "Never" }) },
+    spec: { template: template("done", [container(`echo ${text}`)], { restartPolicy: "Never" }) },
   });
   const kept = await harness.create(JOB, news("a"));
   expect(kept.outputs["status"]).toMatchObject({ succeeded: 1 });
@@ -137,7 +137,7 @@ test("a Job is done when it has completed, and is made again for another templat
 test("a Pod that ends without success ends the wait", async () => {
   const news = {
     metadata: { name: "pod" },
-    spec: template([container("exit 5")], { restartPolicy: "Never" }).spec,
+    spec: template("pod", [container("exit 5")], { restartPolicy: "Never" }).spec,
   };
   const error = await failure(POD, news, 0);
   expect(error.message).toMatch(/the pod has failed[^]*exited with code 5/);

@@ -304,11 +304,7 @@ test("a namespace held by a finalizer is waited for, and then told by what", asy
   await expect(harness.delete(CONFIG, held, 2)).rejects.toThrow(
     /still there after 2 s: held by the finalizers example.com\/held/,
   );
-  await byHand.apply({
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "held", namespace, finalizers: [] },
-  });
+  await byHand.release("v1", "configmaps", "held", namespace);
 });
 
 test("a wait that is cancelled ends at once, and leaves the object in the state", async () => {

@@ -80,7 +80,7 @@ const web = new k8s.apps.v1.Deployment("web", {
       },
     },
   },
-}, { ...options, customTimeouts: { create: "60s", update: "20s" } });
+}, { ...options, customTimeouts: { create: "60s", update: "45s" } });
 const service = new k8s.core.v1.Service("web", {
   metadata: { ...inside, name: "web" },
   spec: { selector: labels, ports: [{ port: 80 }] },

@@ -63,7 +63,8 @@ export function configurationFaults(config: Values): Fault[] {
     readAccess(config);
     return [];
   } catch (error) {
-    return [{ path: "kubeconfig", reason: error instanceof Error ? error.message : String(error) }];
+    // Not by its path: the engine would print the value, and with it the keys inside.
+    return [{ path: "", reason: error instanceof Error ? error.message : String(error) }];
   }
 }
 

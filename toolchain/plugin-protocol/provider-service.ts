@@ -223,8 +223,11 @@ function struct(given: Values): Struct {
 function failures(faults: Fault[], secrets?: Secrets): messages.CheckFailure[] {
   return faults.map(({ path, reason }) => {
     const failure = new messages.CheckFailure();
-    failure.setProperty(path);
-    failure.setReason(secrets?.redact(reason) ?? reason);
+    // The engine prints the value of the property that it is told.
+    const isSecret = secrets?.holds(path) ?? false;
+    failure.setProperty(isSecret ? "" : path);
+    const text = isSecret ? `${path}: ${reason}` : reason;
+    failure.setReason(secrets?.redact(text) ?? text);
     return failure;
   });
 }

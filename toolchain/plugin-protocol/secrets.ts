@@ -46,6 +46,11 @@ export class Secrets {
     return this.paths.reduce<unknown>((marked, path) => markAt(marked, path), values) as Values;
   }
 
+  /** Is the property secret, or is anything in it? */
+  holds(property: string): boolean {
+    return this.paths.some(([name]) => name === property);
+  }
+
   /** A text in which no secret is left to read. */
   redact(text: string): string {
     return this.known.redact(this.texts.redact(text));
