@@ -1,13 +1,18 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import * as path from "node:path";
 import { Cluster } from "../../toolchain/kubernetes-plugin/cluster";
 import { readConfiguration } from "../../toolchain/kubernetes-plugin/configuration";
 import type { KubeObject } from "../../toolchain/kubernetes-plugin/kube-object";
 import { Objects } from "../../toolchain/kubernetes-plugin/objects";
+import { toolFolder } from "../../toolchain/project";
 
-/** Path of the kubeconfig of the cluster that the tests talk to: a real one. */
-export const kubeconfig = process.env["LAKESTACK_KUBECONFIG"] ?? "";
-if (kubeconfig === "")
-  throw new Error("These tests need a cluster: set LAKESTACK_KUBECONFIG to its kubeconfig's path");
+/** Path of the kubeconfig of the cluster that the tests talk to: a real one, given or made here by `npm run cluster:up`. */
+export const kubeconfig = process.env["LAKESTACK_KUBECONFIG"] ?? path.join(toolFolder, "cluster/kubeconfig");
+if (!existsSync(kubeconfig))
+  throw new Error(
+    `These tests need a cluster, and there is no kubeconfig at ${kubeconfig}: make one by npm run cluster:up, or set LAKESTACK_KUBECONFIG`,
+  );
 
 /** Begins the name of everything that a run of these tests makes, so that runs beside each other do not meet. */
 export const prefix = `plugin-test-${randomBytes(3).toString("hex")}`;

@@ -58,11 +58,14 @@ test("an image that cannot be had is named", async () => {
 
 test("a container that ends again and again is told with its last words, and mended by an update", async () => {
   const script = "echo cannot find the answer; exit 3";
-  const error = await failure(DEPLOYMENT, workload("crash", [container(script)]), 15);
+  // Without a probe it is taken for ready the moment that it runs.
+  const readinessProbe = { exec: { command: ["true"] }, initialDelaySeconds: 5 };
+  const crashing = workload("crash", [container(script, { readinessProbe })]);
+  const error = await failure(DEPLOYMENT, crashing, 15);
   expect(error.message).toMatch(/container main exited with code 3 \(Error/);
   expect(error.message).toMatch(/its last words:\n\s+cannot find the answer/);
 
-  const inputs = await harness.inputs(DEPLOYMENT, workload("crash", [container(script)]));
+  const inputs = await harness.inputs(DEPLOYMENT, crashing);
   const kept = { id: error.id, outputs: error.outputs, inputs };
   // A refresh says that it still does not work.
   await expect(harness.refresh(DEPLOYMENT, kept)).rejects.toThrow(/not ready: still waiting/);
