@@ -72,7 +72,7 @@ beforeAll(async () => {
   );
   registered = await recordResources("test");
   outputs = await kubernetesStack(readConfig());
-  await settle(registered);
+  await settle();
 });
 
 const allHosts = [

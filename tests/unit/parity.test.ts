@@ -134,7 +134,7 @@ const all: Record<string, Pair> = Object.fromEntries(
 async function resultOf(workload: Workload, make: () => Platform): Promise<string> {
   const registered = await recordResources("parity");
   make().deploy(workload, new pulumi.ComponentResource("test:index:Service", "parent"));
-  await settle(registered);
+  await settle();
   return JSON.stringify(
     registered.filter(({ type }) => !type.startsWith("lakestack:") && !type.startsWith("test:")).map(byName),
   );
@@ -186,7 +186,7 @@ describe("both programs", () => {
   beforeAll(async () => {
     values = await completeSecrets({}, ["localhost"]);
     configure({ trinoWorkers: "1" });
-    const registered = await recordResources("witness");
+    await recordResources("witness");
     const secrets = Object.fromEntries(
       Object.entries(values).map(([key, value]) => [key, pulumi.secret(value as string)]),
     ) as Secrets;
@@ -209,7 +209,7 @@ describe("both programs", () => {
     const database = { address: "database:5432", ...serviceLogins(secrets), deployment: { ready: [] } };
     lakehouse(wiring, store, database);
     ownDatabase(wiring);
-    await settle(registered);
+    await settle();
   });
 
   it("declare every workload's connections to ports that the called workload has", () => {

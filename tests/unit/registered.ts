@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
@@ -54,14 +53,8 @@ function withNames(name: string, inputs: Record<string, unknown>): Record<string
   return { ...inputs, imageId: `sha256:${name}`, metadata: { name: `${name}-1a2b3c4`, ...metadata } };
 }
 
-/** Resources are declared in the background: waits until no more come. */
-export async function settle(registered: readonly Registered[]): Promise<void> {
-  for (let before = -1, calm = 0; calm < 3;) {
-    await sleep(50);
-    calm = registered.length === before ? calm + 1 : 0;
-    before = registered.length;
-  }
-}
+/** Resources are declared in the background: waits for all of them. */
+export const settle = () => pulumi.runtime.disconnect();
 
 /** Sets the defaults of Pulumi.yaml, and some values beside them. */
 export function configure(values: Record<string, string>, secretKeys: string[] = []): void {
