@@ -108,7 +108,9 @@ describe("a container that fails", () => {
   };
 
   test("by exiting is named, with its exit code and last words", async () => {
-    const command = ["sh", "-c", "for i in 1 2 3; do echo line $i; done; echo to stderr >&2; exit 3"];
+    // Two pipes lead to the engine, and it reads neither first: the pause gives their lines an order.
+    const script = "for i in 1 2 3; do echo line $i; done; sleep 0.5; echo to stderr >&2; exit 3";
+    const command = ["sh", "-c", script];
     const { message, name } = await failure({ command, wait: true, healthcheck: { tests: ["CMD", "true"] } });
     expect(message).toBe(
       `Container ${name} exited with code 3.\n  Last lines of its output:\n` +
