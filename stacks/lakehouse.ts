@@ -12,6 +12,7 @@ import { Spark } from "../infra/services/spark";
 import type { SourceCredentials } from "../infra/services/spark";
 import type { ContentsMaker } from "../infra/services/store-preparation";
 import { Trino } from "../infra/services/trino";
+import type { TrinoCertificate } from "../infra/services/trino";
 import type { Source } from "../infra/sources";
 import type { Scale } from "../infra/workload";
 
@@ -21,6 +22,8 @@ export interface Wiring {
   platform: Platform;
   secrets: Secrets;
   sources: Source[];
+  /** Trino's, where it is not the stack's own authority's. */
+  trinoCertificate?: TrinoCertificate;
   /** Reference of an image, by the name of its folder. */
   image: (name: string) => pulumi.Input<string>;
 }
@@ -116,6 +119,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     memoryMiB: config.trinoMemory,
     cpus: cores(config.trinoCores),
     port: config.trinoPort,
+    certificate: wiring.trinoCertificate,
     workers:
       config.trinoWorkers === 0
         ? undefined
@@ -154,10 +158,10 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
 }
 
 /** The stack's public contract, the same on every platform. */
-export function stackOutputs({ config, secrets }: Wiring, trinoCatalog: string, at: Addresses): StackOutputs {
+export function stackOutputs({ config, secrets }: Wiring, trino: Trino, at: Addresses): StackOutputs {
   const { trinoHost, trinoPort } = at;
   return {
-    jdbcUrl: text`jdbc:trino://${trinoHost}:${trinoPort}/${trinoCatalog}?SSL=true`,
+    jdbcUrl: text`jdbc:trino://${trinoHost}:${trinoPort}/${trino.catalogName}?SSL=true`,
     trinoUrl: text`https://${trinoHost}:${trinoPort}`,
     airflowUrl: text`${at.airflowUrl}`,
     sparkMasterUrl: at.sparkMasterUrl,
@@ -170,7 +174,7 @@ export function stackOutputs({ config, secrets }: Wiring, trinoCatalog: string, 
     airflowPassword: secrets.airflowPassword,
     objectStorePassword: secrets.objectStorePassword,
     // Public by nature; it would be marked secret for having been kept beside its key.
-    caCertificate: pulumi.unsecret(secrets.caCertificate),
+    caCertificate: pulumi.unsecret(pulumi.output(trino.authority)),
   };
 }
 

@@ -48,7 +48,7 @@ export interface KubernetesPlatformArgs {
   dns?: PolicyArgs["dns"];
   /** What the pods of a workload may reach beside what `connections.ts` says. */
   moreEgress?: PolicyArgs["moreEgress"];
-  /** Files that come from Secrets of the cluster, by workload. They take the place of rendered ones of the same path. */
+  /** Secrets that others keep in the namespace and that pods get as folders, by workload. */
   mountedSecrets?: Record<string, MountedSecret[]>;
   /** Secrets of the namespace by which nodes pull images. */
   imagePullSecrets?: string[];

@@ -212,7 +212,7 @@ export class Scheduler extends pulumi.ComponentResource {
           }),
         ),
       ),
-      { path: caFile, content: secrets.caCertificate },
+      { path: caFile, content: trino.authority },
       ...authoritiesFiles(database.authorities),
       { path: sparkDefaultsFile, content: spark.defaults },
     ];

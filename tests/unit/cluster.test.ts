@@ -80,7 +80,10 @@ current-context: lakestack
       apiVersion: "v1",
       kind: "Config",
       clusters: [
-        { name: "mine", cluster: { server: "https://127.0.0.1:16443", "certificate-authority-data": "QQ==" } },
+        {
+          name: "mine",
+          cluster: { server: "https://127.0.0.1:16443", "certificate-authority-data": "QQ==" },
+        },
       ],
       users: [{ name: "mine", user: { "client-key-data": "Qg==" } }],
       contexts: [{ name: "mine", context: { cluster: "mine", user: "mine" } }],
@@ -89,7 +92,9 @@ current-context: lakestack
   });
 
   it("is kept in the project, one a cluster", () => {
-    expect(path.relative(projectFolder, kubeconfigFile("lakestack-cluster"))).toBe(".lakestack/cluster/kubeconfig");
+    expect(path.relative(projectFolder, kubeconfigFile("lakestack-cluster"))).toBe(
+      ".lakestack/cluster/kubeconfig",
+    );
     expect(path.relative(projectFolder, kubeconfigFile("mine"))).toBe(".lakestack/cluster/mine.kubeconfig");
   });
 });
@@ -109,7 +114,8 @@ describe("an image's name in the cluster", () => {
 
 describe("what Docker refuses", () => {
   const settings = clusterSettings({});
-  const said = (message: string) => refusal(Object.assign(new Error("HTTP 500"), { json: { message } }), settings);
+  const said = (message: string) =>
+    refusal(Object.assign(new Error("HTTP 500"), { json: { message } }), settings);
 
   it.each([
     "driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:18081 failed: port is already allocated",
@@ -121,7 +127,9 @@ describe("what Docker refuses", () => {
   });
 
   it("is named when it is the API server's port", () => {
-    expect(portTaken(16443, settings, "nginx (process 812)").message).toContain("taken by nginx (process 812)");
+    expect(portTaken(16443, settings, "nginx (process 812)").message).toContain(
+      "taken by nginx (process 812)",
+    );
     expect(portTaken(16443, settings).remedy).toContain("LAKESTACK_CLUSTER_API_PORT=17443");
   });
 
@@ -140,7 +148,9 @@ describe("the cluster's versions", () => {
   const modules = read("programs/go.mod");
 
   it.each(Object.entries(versions.cluster))("agree with the module on %s", (name, version) => {
-    expect(modules).toMatch(new RegExp(`^\\s*(require )?${name.replaceAll(".", "\\.")} ${version}( |$)`, "m"));
+    expect(modules).toMatch(
+      new RegExp(`^\\s*(require )?${name.replaceAll(".", "\\.")} ${version}( |$)`, "m"),
+    );
   });
 
   it("are one Kubernetes in all its parts", () => {

@@ -210,6 +210,14 @@ describe("the Kubernetes stack", () => {
     });
   });
 
+  it("gives Trino a certificate of the stack's authority unless cert-manager makes one", () => {
+    expect(kind("cert-manager.io/v1:Certificate")).toEqual([]);
+    const paths = pods().flatMap(([name, { spec }]) =>
+      name === "trino" ? (spec.containers[0]?.volumeMounts.map(({ mountPath }) => mountPath) ?? []) : [],
+    );
+    expect(paths).toContain("/etc/trino/tls.pem");
+  });
+
   it("has the dev stack's outputs and the namespace", () => {
     expect(Object.keys(outputs).sort()).toEqual(
       [
