@@ -9,7 +9,7 @@ import type { ObjectStorage } from "../infra/services/object-storage";
 import { ObjectStore } from "../infra/services/object-store";
 import { Scheduler } from "../infra/services/scheduler";
 import { Spark } from "../infra/services/spark";
-import type { SourceCredentials } from "../infra/services/spark";
+import type { SourceCredentials } from "../infra/services/spark-defaults";
 import type { ContentsMaker } from "../infra/services/store-preparation";
 import { Trino } from "../infra/services/trino";
 import type { TrinoCertificate } from "../infra/services/trino";
