@@ -99,7 +99,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
       new pulumi.Config("lakestack").getSecretObject<SourceCredentials>("sourceCredentials") ?? {},
     ),
     workers: config.sparkWorkers,
-    workerScale: scale(config.sparkWorkers, config.sparkWorkersMost),
+    workerScale: scale(config.sparkWorkers, config.sparkWorkersMost, config.sparkWorkerCores),
     workerCores: config.sparkWorkerCores,
     executorMemoryMiB: config.sparkExecutorMemory,
     masterMemoryMiB: config.sparkMasterMemory,
@@ -125,7 +125,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
         ? undefined
         : {
             count: config.trinoWorkers,
-            scale: scale(config.trinoWorkers, config.trinoWorkersMost),
+            scale: scale(config.trinoWorkers, config.trinoWorkersMost, config.trinoCores),
             memoryMiB: config.trinoWorkerMemory,
             drainSeconds: config.trinoDrainSeconds,
           },
@@ -191,9 +191,7 @@ function text(
 /** A single instance has no number. */
 const several = (count: number) => (count === 1 ? undefined : count);
 
-/** Processor time that an instance uses at most before another one is started, in percent of what it asks for. */
-const busy = 200;
-
-function scale(least: number, most: number): Scale | undefined {
-  return most > least ? { most, cpuPercent: busy } : undefined;
+/** More instances when the present ones use seven tenths of the cores that they have; one, if that is open. */
+function scale(least: number, most: number, coresOfEach: number): Scale | undefined {
+  return most > least ? { most, busyCores: 0.7 * Math.max(1, coresOfEach) } : undefined;
 }

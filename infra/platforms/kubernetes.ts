@@ -149,7 +149,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
         metadata: { namespace: this.namespace, labels: pod.labels },
         spec: {
           backoffLimit: 5,
-          activeDeadlineSeconds: task.patienceSeconds ?? 300,
+          activeDeadlineSeconds: task.patienceSeconds ?? 600,
           template: taskPod(task, pod),
         },
       },

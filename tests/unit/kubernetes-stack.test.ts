@@ -195,7 +195,13 @@ describe("the Kubernetes stack", () => {
 
   it("scales Trino's workers with load, and then sets no number itself", () => {
     const [scale] = kind("autoscaling/v2:HorizontalPodAutoscaler");
-    expect(scale?.inputs).toMatchObject({ spec: { minReplicas: 2, maxReplicas: 4 } });
+    expect(scale?.inputs).toMatchObject({
+      spec: {
+        minReplicas: 2,
+        maxReplicas: 4,
+        metrics: [{ resource: { target: { type: "AverageValue", averageValue: "700m" } } }],
+      },
+    });
     const worker = kind("apps/v1:Deployment").find(({ name }) => name === "trino-worker");
     expect(worker?.inputs).not.toHaveProperty("spec.replicas");
   });
