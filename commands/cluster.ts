@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { imageBuilds, imageReference, prepareBuilderContext } from "../infra/image-builds";
 import {
   type Cluster,
+  clusterLabel,
   clusterSettings,
   type ClusterSettings,
   clusterStatus,
@@ -23,8 +24,10 @@ import {
 } from "../toolchain/index";
 import versions from "../versions.json";
 import { type Command, messageOf, readOptions } from "./command";
+import { agreed } from "./destroy";
 import { containerMemory, freeDockerDisk } from "./machine-facts";
 import { isPortFree, processAtPort } from "./port-holder";
+import { removeBuildRemains, removeImages } from "./stack-images";
 import { bytes } from "./table";
 
 /** The builder image is made under this name of a stack; its content is that of every stack's. */
@@ -78,7 +81,10 @@ async function ensureBuilder(
       task.update(line.replace(`${name}: `, ""));
     };
     const buildArgs = { ...builder.args, ...mirrors };
-    const { how } = await ensureImage({ name, context, buildArgs }, { docker, cacheFolder: cacheFolder(), onProgress, signal });
+    const { how } = await ensureImage(
+      { name, context, buildArgs },
+      { docker, cacheFolder: cacheFolder(), onProgress, signal },
+    );
     task.done({ built: "built", cache: "loaded from the cache", present: "there already" }[how]);
     return name;
   } catch (error) {
@@ -113,7 +119,8 @@ async function checkDisk(docker: Docker): Promise<void> {
   );
 }
 
-const upUsage = "npm run cluster:up     a Kubernetes cluster on this machine, for tests and for trying things out";
+const upUsage =
+  "npm run cluster:up     a Kubernetes cluster on this machine, for tests and for trying things out";
 
 export const up: Command = {
   usage: upUsage,
@@ -122,7 +129,9 @@ export const up: Command = {
     readOptions(upUsage, args, {});
     const cluster = await bringUpCluster({ reporter, signal });
     const file = path.relative(process.cwd(), cluster.kubeconfig);
-    console.log(`\nThe cluster is ready: kubectl --kubeconfig ${file} --context ${cluster.context} get pods -A`);
+    console.log(
+      `\nThe cluster is ready: kubectl --kubeconfig ${file} --context ${cluster.context} get pods -A`,
+    );
     if (cluster.origin === "own") {
       console.log(`kubectl is inside, too: docker exec ${cluster.name} kubectl get pods -A`);
       for (const { host, node } of cluster.ports)
@@ -149,20 +158,48 @@ export const down: Command = {
   },
 };
 
-const destroyUsage = "npm run cluster:destroy     removes the cluster with all that is in it, without asking";
+const destroyUsage = `npm run cluster:destroy [-- OPTIONS]     removes the cluster with all that is in it, after asking
+  --yes, -y     do not ask`;
 
 export const destroy: Command = {
   usage: destroyUsage,
   afterInterrupt: "npm run cluster:destroy goes on from here.",
-  async run(args, { reporter }) {
-    readOptions(destroyUsage, args, {});
-    const removed = await destroyCluster(await ownContext(reporter));
+  async run(args, { reporter, signal }) {
+    const { values } = readOptions(destroyUsage, args, {
+      yes: { type: "boolean", short: "y", default: false },
+    });
+    const context = await ownContext(reporter);
+    console.log(`This removes the cluster ${context.settings.name} with ALL that is in it.`);
+    if (!values.yes && !(await agreed(signal, "cluster:destroy"))) {
+      console.log("Nothing was removed.");
+      return 1;
+    }
+    const removed = await destroyCluster(context);
+    await removeNodeImages(context.docker);
     console.log(
-      removed ? "\nThe cluster is gone. npm run cluster:up makes a new one." : "Nothing to remove: there is no cluster.",
+      removed
+        ? "\nIt is gone. npm run cluster:up makes a new one."
+        : "Nothing to remove: there is no cluster.",
     );
     return 0;
   },
 };
+
+/** The images that clusters are made from, unless there is a cluster left; the cache keeps them for the next. */
+async function removeNodeImages(docker: Docker): Promise<void> {
+  const left = await docker.listContainers({ all: true, filters: { label: [clusterLabel] } });
+  if (left.length > 0) return;
+  const reference = ["builder", "programs", "node"].map((name) => `lakestack-${imageOwner}-${name}`);
+  const images = await docker.listImages({ filters: { reference } });
+  await removeImages(
+    docker,
+    images.flatMap(({ RepoTags }) => RepoTags ?? []),
+  );
+  await removeBuildRemains(
+    docker,
+    images.map(({ Id }) => Id),
+  );
+}
 
 const statusUsage =
   "npm run cluster:status     the cluster's state, its pods and its memory; exit code 1 unless it can be used";
@@ -174,7 +211,9 @@ export const status: Command = {
     const { docker, settings } = await ownContext(reporter);
     const { state, missing, pods } = await clusterStatus({ docker, settings });
     if (state !== "running") {
-      console.log(`The cluster ${settings.name} is ${state === "stopped" ? "stopped" : "not there"}. Bring it up: npm run cluster:up`);
+      console.log(
+        `The cluster ${settings.name} is ${state === "stopped" ? "stopped" : "not there"}. Bring it up: npm run cluster:up`,
+      );
       return 1;
     }
     const memory = await containerMemory(docker, settings.name);

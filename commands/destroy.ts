@@ -178,11 +178,12 @@ async function removeBaseImages(docker: Docker): Promise<void> {
   );
 }
 
-async function agreed(signal: AbortSignal): Promise<boolean> {
+/** Asks the person at the terminal whether what was announced is to be removed by the named command. */
+export async function agreed(signal: AbortSignal, name = "destroy"): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new UserError(
       "Nobody is here to ask.",
-      "To remove it without being asked: npm run destroy -- --yes",
+      `To remove it without being asked: npm run ${name} -- --yes`,
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

@@ -61,7 +61,12 @@ export class Namespace {
 }
 
 /** A pod that runs a line of shell; by default it waits to be told what to do. */
-export function pod(name: string, line = "sleep 3600", extra: Manifest = {}, container: Manifest = {}): Manifest {
+export function pod(
+  name: string,
+  line = "sleep 3600",
+  extra: Manifest = {},
+  container: Manifest = {},
+): Manifest {
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -81,7 +86,12 @@ export const webServer = (text: string, port = 8080) =>
   `mkdir -p /tmp/www && echo ${text} > /tmp/www/index.html && exec httpd -f -p ${port} -h /tmp/www`;
 
 export function service(name: string, spec: Manifest): Manifest {
-  return { apiVersion: "v1", kind: "Service", metadata: { name }, spec: { selector: { app: name }, ...spec } };
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name },
+    spec: { selector: { app: name }, ...spec },
+  };
 }
 
 export function policy(name: string, spec: Manifest): Manifest {
@@ -89,12 +99,17 @@ export function policy(name: string, spec: Manifest): Manifest {
 }
 
 /** Asks until the answer fits, and returns it; what was last seen is in the error if it never does. */
-export async function until<T>(what: string, ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T>,
+  fits: (answer: T) => boolean,
+): Promise<T> {
   const deadline = Date.now() + 90_000;
   for (;;) {
     const answer = await ask().catch((error: unknown) => error as Error);
     if (!(answer instanceof Error) && fits(answer)) return answer;
-    if (Date.now() > deadline) throw new Error(`${what}: not within 90 seconds. Last seen: ${String(answer)}`);
+    if (Date.now() > deadline)
+      throw new Error(`${what}: not within 90 seconds. Last seen: ${String(answer)}`);
     await sleep(300);
   }
 }

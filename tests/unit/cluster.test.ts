@@ -145,9 +145,11 @@ describe("what Docker refuses", () => {
 });
 
 describe("the cluster's versions", () => {
-  const modules = read("programs/go.mod");
+  const modules = ["kubernetes", "coredns"]
+    .map((program) => read(`programs/${program}/go.mod`))
+    .join("");
 
-  it.each(Object.entries(versions.cluster))("agree with the module on %s", (name, version) => {
+  it.each(Object.entries(versions.cluster))("agree with the modules on %s", (name, version) => {
     expect(modules).toMatch(
       new RegExp(`^\\s*(require )?${name.replaceAll(".", "\\.")} ${version}( |$)`, "m"),
     );

@@ -1,4 +1,4 @@
-import { PassThrough, type Duplex, type Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
 
@@ -29,11 +29,11 @@ export async function execIn(
     AttachStderr: true,
     abortSignal: signal,
   });
-  const stream = (await exec.start({
+  const stream = await exec.start({
     hijack: true,
     stdin: input !== undefined,
     abortSignal: signal,
-  })) as Duplex;
+  });
   const output = [new PassThrough({ encoding: "utf8" }), new PassThrough({ encoding: "utf8" })] as const;
   const texts = output.map(collect);
   (container.modem as Demultiplexer).demuxStream(stream, ...output);
@@ -45,7 +45,8 @@ export async function execIn(
   signal?.addEventListener("abort", stop);
   try {
     // A program that ends before it has read all says why in its output: that counts, not the broken pipe.
-    if (input !== undefined) await Promise.race([pipeline(input, stream, { end: true }), ended]).catch(() => ended);
+    if (input !== undefined)
+      await Promise.race([pipeline(input, stream, { end: true }), ended]).catch(() => ended);
     await ended;
   } finally {
     signal?.removeEventListener("abort", stop);

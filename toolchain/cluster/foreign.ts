@@ -83,4 +83,3 @@ export async function removeKind(reporter: Reporter): Promise<boolean> {
   task.done("removed");
   return true;
 }
-

@@ -13,7 +13,7 @@ import { missingNow, untilReady } from "./readiness";
 import type { ClusterSettings, PublishedPort } from "./settings";
 
 export type { LoadedImages } from "./load-images";
-export { portTaken } from "./node-container";
+export { clusterLabel, portTaken } from "./node-container";
 export { clusterSettings, type ClusterSettings, type PublishedPort } from "./settings";
 
 /** A cluster that can be used. */

@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { Transform } from "node:stream";
 import type Docker from "dockerode";
 import { ifExists } from "../docker-plugin/engine-messages";
 import type { Reporter } from "../progress";
@@ -40,15 +40,21 @@ export async function loadIntoNode(
   try {
     const total = wanted.reduce((sum, { size }) => sum + size, 0);
     let sent = 0;
-    const counted = new PassThrough();
-    counted.on("data", (piece: Buffer) => {
-      sent += piece.length;
-      task.update(`${mebibytes(sent)} of at most ${mebibytes(total)} MiB`);
+    // A listener for data would set it flowing before the node is ready to read.
+    const counted = new Transform({
+      transform(piece: Buffer, _encoding, pass) {
+        sent += piece.length;
+        task.update(`${mebibytes(sent)} of at most ${mebibytes(total)} MiB`);
+        pass(undefined, piece);
+      },
     });
-    const archive = await docker.getImages({ names });
-    archive.on("error", (error) => counted.destroy(error));
+    const archive = await (docker as unknown as ManyImages).getImages({ names });
+    archive.on("error", (error: Error) => counted.destroy(error));
     archive.pipe(counted);
-    const { code, stdout, stderr } = await execIn(container, [...ctr, "import", "-"], { input: counted, signal });
+    const { code, stdout, stderr } = await execIn(container, [...ctr, "import", "-"], {
+      input: counted,
+      signal,
+    });
     if (code !== 0) throw importFailure(names, `${stdout}${stderr}`.trim());
     task.done(names.length === 1 ? names[0] : `${names.length} images`);
     return { loaded: names, present };
@@ -56,6 +62,11 @@ export async function loadIntoNode(
     task.fail(signal?.aborted ? "stopped" : "failed");
     throw error;
   }
+}
+
+/** The client has it, its types do not: `docker save` of several images at once. */
+interface ManyImages {
+  getImages(options: { names: string[] }): Promise<NodeJS.ReadableStream>;
 }
 
 interface LocalImage {

@@ -82,32 +82,38 @@ function containerOptions(
   };
   for (const { host, node } of ports) (bindings[`${node}/tcp`] ??= []).push(...loopback(host));
 
-  const options: Docker.ContainerCreateOptions = {
+  const host: HostConfig = {
+    CapAdd: ["ALL"],
+    CapDrop: ["SYS_RESOURCE"],
+    SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
+    // What the docker command makes of `systempaths=unconfined`.
+    MaskedPaths: [],
+    ReadonlyPaths: [],
+    CgroupnsMode: "private",
+    DeviceCgroupRules: ["a *:* rwm"],
+    Devices: [{ PathOnHost: "/dev/kmsg", PathInContainer: "/dev/kmsg", CgroupPermissions: "rwm" }],
+    Tmpfs: { "/run": "exec", "/tmp": "" },
+    Mounts: [{ Type: "volume", Source: name, Target: dataFolder }],
+    NetworkMode: name,
+    PortBindings: bindings,
+    RestartPolicy: { Name: "unless-stopped" },
+    LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
+  };
+  const recipe = contentKey([imageId, JSON.stringify(host)]);
+  return {
     name,
     Image: image,
     Hostname: name,
     ExposedPorts: Object.fromEntries(Object.keys(bindings).map((port) => [port, {}])),
     StopTimeout: stopLimit,
-    HostConfig: {
-      CapAdd: ["ALL"],
-      CapDrop: ["SYS_RESOURCE"],
-      // The last is Docker's `systempaths=unconfined`, which its command translates to the two below.
-      SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
-      MaskedPaths: [],
-      ReadonlyPaths: [],
-      CgroupnsMode: "private",
-      DeviceCgroupRules: ["a *:* rwm"],
-      Devices: [{ PathOnHost: "/dev/kmsg", PathInContainer: "/dev/kmsg", CgroupPermissions: "rwm" }],
-      Tmpfs: { "/run": "exec", "/tmp": "" },
-      Mounts: [{ Type: "volume", Source: name, Target: dataFolder }],
-      NetworkMode: name,
-      PortBindings: bindings,
-      RestartPolicy: { Name: "unless-stopped" },
-      LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
-    },
+    HostConfig: host,
+    Labels: { [clusterLabel]: name, [recipeLabel]: recipe },
   };
-  const recipe = contentKey([imageId, JSON.stringify(options.HostConfig)]);
-  return { ...options, Labels: { [clusterLabel]: name, [recipeLabel]: recipe } };
+}
+
+/** The engine knows more than the client's types. */
+interface HostConfig extends Docker.HostConfig {
+  CgroupnsMode: "private" | "host";
 }
 
 function foreignName(name: string): UserError {
@@ -121,8 +127,9 @@ function foreignName(name: string): UserError {
 export function refusal(error: unknown, settings: ClusterSettings): unknown {
   const message = reason(error);
   const [, port] =
-    /127\.0\.0\.1:(\d+)(?: failed)?: (?:port is already allocated|bind: address already in use)/.exec(message) ??
-    [];
+    /127\.0\.0\.1:(\d+)(?: failed)?: (?:port is already allocated|bind: address already in use)/.exec(
+      message,
+    ) ?? [];
   if (port !== undefined) return portTaken(Number(port), settings);
   if (/cgroup/i.test(message)) {
     return new UserError(

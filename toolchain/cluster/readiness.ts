@@ -65,7 +65,7 @@ async function failure(container: Docker.Container, name: string, code: number):
 }
 
 async function lastLines(container: Docker.Container): Promise<string> {
-  const log = (await container.logs({ stdout: true, stderr: true, tail: shownLines })) as Buffer;
+  const log = await container.logs({ stdout: true, stderr: true, tail: shownLines });
   return withoutFrames(log)
     .split("\n")
     .filter((line) => line.trim() !== "")
@@ -76,7 +76,7 @@ async function lastLines(container: Docker.Container): Promise<string> {
 /** The log's text: each piece comes with eight bytes before it, the stream's number and the length. */
 function withoutFrames(log: Buffer): string {
   const pieces: Buffer[] = [];
-  for (let at = 0; at + 8 <= log.length; ) {
+  for (let at = 0; at + 8 <= log.length;) {
     const length = log.readUInt32BE(at + 4);
     pieces.push(log.subarray(at + 8, at + 8 + length));
     at += 8 + length;

@@ -38,9 +38,7 @@ export function clusterSettings(environment: NodeJS.ProcessEnv = process.env): C
 
   const name = valueOf("LAKESTACK_CLUSTER_NAME", "lakestack-cluster");
   if (!/^[a-z][a-z0-9-]{0,40}$/.test(name))
-    faults.push(
-      `LAKESTACK_CLUSTER_NAME is "${name}", expected small letters, digits and -, a letter first.`,
-    );
+    faults.push(`LAKESTACK_CLUSTER_NAME is "${name}", expected small letters, digits and -, a letter first.`);
 
   const apiPort = Number(valueOf("LAKESTACK_CLUSTER_API_PORT", "16443"));
   if (!isPort(apiPort))
@@ -68,7 +66,8 @@ export function clusterSettings(environment: NodeJS.ProcessEnv = process.env): C
   if (kind !== "" && kind !== "own" && kind !== "kind")
     faults.push(`LAKESTACK_CLUSTER is "${kind}", expected "own" or "kind".`);
 
-  if (faults.length > 0) throw new UserError(faults.join("\n"), "Correct them, or unset them for the defaults.");
+  if (faults.length > 0)
+    throw new UserError(faults.join("\n"), "Correct them, or unset them for the defaults.");
   return {
     name,
     apiPort,

@@ -12,7 +12,6 @@ import (
 	_ "time/tzdata" // CronJobs name time zones, and the node has no zone files.
 
 	"github.com/spf13/cobra"
-	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
@@ -23,7 +22,6 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
-	metricsserver "sigs.k8s.io/metrics-server/cmd/metrics-server/app"
 )
 
 var components = map[string]func() *cobra.Command{
@@ -33,9 +31,6 @@ var components = map[string]func() *cobra.Command{
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"kubectl":                 func() *cobra.Command { return kubectl.NewDefaultKubectlCommand() },
-	"metrics-server": func() *cobra.Command {
-		return metricsserver.NewMetricsServerCommand(genericapiserver.SetupSignalHandler())
-	},
 }
 
 func main() {

@@ -77,9 +77,9 @@ func TestAnInterruptedFirstStartIsMended(t *testing.T) {
 
 func TestTheFirstProcessOfAContainerIsToldFromTheOthers(t *testing.T) {
 	for status, want := range map[string]bool{
-		"Name:\tjava\nNSpid:\t812\t1\n":     true,
-		"Name:\tjava\nNSpid:\t813\t7\n":     false,
-		"Name:\tkubelet\nNSpid:\t1\n":       false,
+		"Name:\tjava\nNSpid:\t812\t1\n":    true,
+		"Name:\tjava\nNSpid:\t813\t7\n":    false,
+		"Name:\tkubelet\nNSpid:\t1\n":      false,
 		"Name:\tjava\nNSpid:\t81\t12\t1\n": true,
 	} {
 		if got := isFirst(status); got != want {

@@ -18,20 +18,20 @@ const cgroups = "/sys/fs/cgroup"
 // hostSettings belong to the whole machine, and the kubelet wants them so. It gets to see them so, and leaves alone
 // those of the machine that this container happens to run on.
 var hostSettings = map[string]string{
-	"/proc/sys/vm/overcommit_memory":     "1",
-	"/proc/sys/vm/panic_on_oom":          "0",
-	"/proc/sys/kernel/panic":             "10",
-	"/proc/sys/kernel/panic_on_oops":     "1",
-	"/proc/sys/kernel/keys/root_maxkeys": "1000000",
+	"/proc/sys/vm/overcommit_memory":      "1",
+	"/proc/sys/vm/panic_on_oom":           "0",
+	"/proc/sys/kernel/panic":              "10",
+	"/proc/sys/kernel/panic_on_oops":      "1",
+	"/proc/sys/kernel/keys/root_maxkeys":  "1000000",
 	"/proc/sys/kernel/keys/root_maxbytes": "25000000",
 }
 
 // ownSettings are those of the container's own network.
 var ownSettings = map[string]string{
-	"/proc/sys/net/ipv4/ip_forward":                 "1",
-	"/proc/sys/net/ipv4/conf/all/rp_filter":         "0",
-	"/proc/sys/net/ipv4/conf/default/rp_filter":     "0",
-	"/proc/sys/net/ipv4/neigh/default/gc_thresh1":   "80000",
+	"/proc/sys/net/ipv4/ip_forward":               "1",
+	"/proc/sys/net/ipv4/conf/all/rp_filter":       "0",
+	"/proc/sys/net/ipv4/conf/default/rp_filter":   "0",
+	"/proc/sys/net/ipv4/neigh/default/gc_thresh1": "80000",
 }
 
 // prepareMounts makes a container as Docker starts it fit for running containers inside.

@@ -174,9 +174,11 @@ func nodeIsKnown(client kubernetes.Interface) func(context.Context) error {
 
 // importImages brings the image of pause and of helper pods in. Imported again, it costs a moment.
 func importImages(ctx context.Context) error {
-	if _, err := net.Dial("unix", containerdSocket); err != nil {
+	connection, err := net.Dial("unix", containerdSocket)
+	if err != nil {
 		return err
 	}
+	connection.Close()
 	output, err := exec.CommandContext(ctx, "ctr", "--namespace", "k8s.io", "images", "import", names.Images).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("importing %s: %w: %s", names.Images, err, output)
