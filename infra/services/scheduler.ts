@@ -1,13 +1,27 @@
-import { readFileSync, readdirSync } from "node:fs";
-import { join, relative } from "node:path";
+import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
 import { renderSources } from "../sources";
 import type { Source } from "../sources";
 import type { RenderedFile, Workload } from "../workload";
-import type { Database } from "./database";
-import { sparkDefaultsFile } from "./spark";
+import {
+  apiHost,
+  apiPort,
+  caFile,
+  folderFiles,
+  home,
+  jobsFolder,
+  logsPort,
+  renderConnections,
+  renderEnvironment,
+  secretsFolder,
+  sourcesFile,
+} from "./airflow-settings";
+import { authoritiesFiles, tlsEnvironment } from "./database-access";
+import type { DatabaseAccess } from "./database-access";
+import { sparkAddressVariable, sparkDefaultsFile } from "./spark";
+import { sparkPorts } from "./spark-defaults";
 import type { Spark } from "./spark";
 import type { Trino } from "./trino";
 
@@ -15,7 +29,7 @@ export interface SchedulerArgs {
   platform: Platform;
   image: pulumi.Input<string>;
   secrets: Secrets;
-  database: Database;
+  database: DatabaseAccess;
   spark: Spark;
   trino: Trino;
   sources: Source[];
@@ -25,23 +39,19 @@ export interface SchedulerArgs {
   trinoUser: string;
   memoryMiB: { api: number; scheduler: number; dagProcessor: number; triggerer: number };
   cpus?: number;
-  /** Tasks at the same time. */
+  /** Instances of Airflow's scheduler; each runs tasks. Default one. */
+  schedulers?: number;
+  /** Tasks that a scheduler runs at the same time. */
   parallelism: number;
+  /** Seconds that running tasks may take to end when their scheduler is told to stop. Default 60. */
+  stopGraceSeconds?: number;
   /** Heap of a Spark executor, MiB. */
   executorMemoryMiB: number;
-  /** Port of the web page on the loopback address. */
+  /** Port of the web page at the door. */
   port: number;
   /** Port of the page of the Spark job that runs now. */
   driverPort: number;
 }
-
-const apiHost = "airflow-api";
-const apiPort = 8080;
-const home = "/opt/airflow";
-const jobsFolder = "/opt/lakestack/jobs";
-const secretsFolder = "/run/secrets";
-const sourcesFile = "/opt/lakestack/sources.json";
-const caFile = "/etc/lakestack/ca.pem";
 
 /** Airflow in four processes on one database: API server, scheduler with its tasks, DAG processor, triggerer. */
 export class Scheduler extends pulumi.ComponentResource {
@@ -51,7 +61,7 @@ export class Scheduler extends pulumi.ComponentResource {
 
   constructor(name: string, args: SchedulerArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Scheduler", name, {}, options);
-    this.environment = renderEnvironment(args);
+    this.environment = { ...renderEnvironment(args), ...tlsEnvironment(args.database.authorities) };
     this.files = [...this.secretFiles(args), ...this.programFiles(args)];
 
     const api = this.deployApi(args);
@@ -81,6 +91,8 @@ export class Scheduler extends pulumi.ComponentResource {
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/monitor/health`],
           startSeconds: 240,
+          // That one asks the database.
+          alive: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/version`],
         },
         memoryMiB: args.memoryMiB.api,
       }),
@@ -94,13 +106,24 @@ export class Scheduler extends pulumi.ComponentResource {
       this.process(args, {
         name: "airflow-scheduler",
         command: ["airflow", "scheduler"],
-        ports: [{ name: "driver", port: 4050, publish: args.driverPort }],
+        replicas: args.schedulers === 1 ? undefined : args.schedulers,
+        ports: [
+          { name: "driver", port: 4050, publish: args.driverPort },
+          { name: "logs", port: logsPort },
+          { name: "driver-rpc", port: sparkPorts.driver, span: sparkPorts.span },
+          { name: "driver-blocks", port: sparkPorts.driverBlocks, span: sparkPorts.span },
+        ],
+        // Its tasks write the logs; it serves them to the API server.
+        logs: "own",
+        ownAddressVariable: sparkAddressVariable,
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8974/health"],
+          // Its heartbeat is in the database.
+          alive: false,
         },
         memoryMiB: args.memoryMiB.scheduler,
         // A running task may end before its scheduler goes.
-        stopGraceSeconds: 60,
+        stopGraceSeconds: args.stopGraceSeconds ?? 60,
       }),
       this,
       [api, args.spark.deployment, args.trino.deployment],
@@ -138,18 +161,27 @@ export class Scheduler extends pulumi.ComponentResource {
     args: SchedulerArgs,
     process: Pick<
       Workload,
-      "name" | "prepare" | "command" | "files" | "ports" | "health" | "stopGraceSeconds"
+      | "name"
+      | "prepare"
+      | "command"
+      | "files"
+      | "ports"
+      | "replicas"
+      | "ownAddressVariable"
+      | "health"
+      | "stopGraceSeconds"
     > & {
       memoryMiB: number;
+      logs?: "own";
     },
   ): Workload {
-    const { memoryMiB, files = [], ...rest } = process;
+    const { memoryMiB, logs, files = [], ...rest } = process;
     return {
       ...rest,
       image: args.image,
       environment: this.environment,
       files: [...this.files, ...files],
-      volumes: [{ name: "airflow-logs", path: `${home}/logs` }],
+      volumes: [{ name: "airflow-logs", path: `${home}/logs`, borrowed: logs !== "own" }],
       resources: { memoryMiB, cpus: args.cpus },
     };
   }
@@ -183,7 +215,8 @@ export class Scheduler extends pulumi.ComponentResource {
           }),
         ),
       ),
-      { path: caFile, content: secrets.caCertificate },
+      { path: caFile, content: trino.authority },
+      ...authoritiesFiles(database.authorities),
       { path: sparkDefaultsFile, content: spark.defaults },
     ];
   }
@@ -195,6 +228,8 @@ export class Scheduler extends pulumi.ComponentResource {
       ...folderFiles("spark-jobs/src", jobsFolder),
       { path: "/opt/lakestack/scheduler/prepare.py", content: readFileSync("scheduler/prepare.py", "utf8") },
       { path: sourcesFile, content: renderSources(sources) },
+      // Airflow writes this file where it is missing, which it can't do in a read-only image.
+      { path: `${home}/airflow.cfg`, content: "# The settings are in the environment.\n" },
     ];
   }
 }
@@ -207,75 +242,6 @@ function heartbeat(component: "dag_processor" | "triggerer"): Workload["health"]
       "-c",
       `curl -fsS http://${apiHost}:${apiPort}/api/v2/monitor/health | grep -Eq '"${component}": ?\\{"status": ?"healthy"'`,
     ],
-  };
-}
-
-/** Every file below a folder, as files of a container; what an interpreter or editor left there is not one. */
-export function folderFiles(folder: string, target: string): RenderedFile[] {
-  return (
-    readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && /\.(py|json|sql)$/.test(entry.name))
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
-      .map((path) => ({ path: `${target}/${relative(folder, path)}`, content: readFileSync(path, "utf8") }))
-      // Docker refuses empty files, and Python needs no empty __init__.py.
-      .filter(({ content }) => content !== "")
-  );
-}
-
-export function renderConnections(values: {
-  sparkUrl: string;
-  trino: { host: string; port: number; catalog: string; user: string; password: string };
-}): string {
-  const { sparkUrl, trino } = values;
-  const spark = new URL(sparkUrl);
-  return JSON.stringify({
-    spark_default: {
-      conn_type: "spark",
-      host: `${spark.protocol}//${spark.hostname}`,
-      port: Number(spark.port),
-    },
-    trino_default: {
-      conn_type: "trino",
-      host: trino.host,
-      port: trino.port,
-      login: trino.user,
-      password: trino.password,
-      extra: { protocol: "https", verify: caFile, catalog: trino.catalog },
-    },
-  });
-}
-
-/** Airflow's settings, the same in all four processes. Secrets are read from files by the `_CMD` form. */
-export function renderEnvironment(
-  args: Pick<SchedulerArgs, "parallelism" | "executorMemoryMiB">,
-): Record<string, string> {
-  const fromFile = (name: string) => `cat ${secretsFolder}/${name}`;
-  return {
-    AIRFLOW__CORE__EXECUTOR: "LocalExecutor",
-    AIRFLOW__CORE__AUTH_MANAGER: "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
-    AIRFLOW__CORE__DAGS_FOLDER: `${home}/dags`,
-    AIRFLOW__CORE__LOAD_EXAMPLES: "false",
-    AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION: "true",
-    AIRFLOW__CORE__PARALLELISM: String(args.parallelism),
-    AIRFLOW__CORE__EXECUTION_API_SERVER_URL: `http://${apiHost}:${apiPort}/execution/`,
-    AIRFLOW__CORE__FERNET_KEY_CMD: fromFile("airflow-fernet"),
-    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD: fromFile("airflow-database"),
-    AIRFLOW__API__PORT: String(apiPort),
-    AIRFLOW__API__WORKERS: "1",
-    AIRFLOW__API__SECRET_KEY_CMD: fromFile("airflow-api-secret"),
-    AIRFLOW__API_AUTH__JWT_SECRET_CMD: fromFile("airflow-jwt"),
-    AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK: "true",
-    // A task whose scheduler was killed is found and run again after this many seconds; the default is five minutes.
-    AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL: "30",
-    AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL: "30",
-    AIRFLOW__LOGGING__BASE_LOG_FOLDER: `${home}/logs`,
-    AIRFLOW__SECRETS__BACKEND: "airflow.secrets.local_filesystem.LocalFilesystemBackend",
-    AIRFLOW__SECRETS__BACKEND_KWARGS: JSON.stringify({
-      connections_file_path: `${secretsFolder}/connections.json`,
-    }),
-    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false",
-    LAKESTACK_SOURCES: sourcesFile,
-    LAKESTACK_EXECUTOR_MEMORY: `${args.executorMemoryMiB}m`,
+    alive: false,
   };
 }

@@ -1,27 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
-import { renderProperties } from "../properties";
-import type { PropertyValue } from "../properties";
 import type { Secrets } from "../secrets";
 import type { Source } from "../sources";
-import type { Workload } from "../workload";
+import type { Scale, Workload } from "../workload";
 import type { Catalog } from "./catalog";
-import { buckets } from "./object-store";
-import type { ObjectStore } from "./object-store";
-
-/** Keys of an S3 account, by the name that a source's `credentials` gives. */
-export type SourceCredentials = Record<string, { accessKeyId: string; secretAccessKey: string }>;
+import type { ObjectStorage } from "./object-storage";
+import { extraJars, renderSparkDefaults, sparkPorts } from "./spark-defaults";
+import type { SourceCredentials } from "./spark-defaults";
 
 export interface SparkArgs {
   platform: Platform;
   image: pulumi.Input<string>;
   secrets: Secrets;
-  objectStore: ObjectStore;
+  objectStore: ObjectStorage;
   catalog: Catalog;
   sources: Source[];
   /** Keys of the sources that lie outside the stack. */
   sourceCredentials: pulumi.Output<SourceCredentials>;
   workers: number;
+  /** With load; their number is fixed if absent. */
+  workerScale?: Scale;
   /** Tasks that one worker runs at a time. */
   workerCores: number;
   /** Heap of an executor, MiB; a worker holds one for each core. */
@@ -38,10 +36,10 @@ export interface SparkArgs {
 
 const masterHost = "spark-master";
 const historyPort = 18080;
-const eventsFolder = `s3a://${buckets.events}/spark-events/`;
 const authenticationFile = "/run/secrets/spark-authentication";
+/** By which a driver, a worker or an executor tells the others where it is. */
+export const sparkAddressVariable = "SPARK_LOCAL_HOSTNAME";
 export const sparkDefaultsFile = "/opt/spark/conf/spark-defaults.conf";
-const extraJars = "/opt/spark/extra-jars/*";
 
 /** What an executor needs beside its heap, as a share of it and at least in MiB. Spark's own rule. */
 const overhead = (heapMiB: number) => Math.max(384, Math.ceil(heapMiB / 10));
@@ -53,9 +51,11 @@ export class Spark extends pulumi.ComponentResource {
   readonly defaults: pulumi.Output<string>;
   readonly deployment: Deployment;
   private readonly environment: Record<string, string>;
+  private readonly eventsFolder: pulumi.Output<string>;
 
   constructor(name: string, args: SparkArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Spark", name, {}, options);
+    this.eventsFolder = pulumi.interpolate`s3a://${args.objectStore.buckets.events}/spark-events/`;
     this.defaults = this.renderedDefaults(args);
     this.environment = { SPARK_NO_DAEMONIZE: "true", SPARK_DAEMON_MEMORY: "256m" };
 
@@ -93,6 +93,8 @@ export class Spark extends pulumi.ComponentResource {
           name: "spark-worker",
           className: "org.apache.spark.deploy.worker.Worker",
           arguments: [
+            "--port",
+            String(sparkPorts.worker),
             "--webui-port",
             String(page),
             "--cores",
@@ -104,12 +106,18 @@ export class Spark extends pulumi.ComponentResource {
             "/tmp/spark-work",
             this.masterUrl,
           ],
-          ports: [{ name: "http", port: page, publish: args.workerPort }],
+          ports: [
+            { name: "http", port: page, publish: args.workerPort },
+            { name: "rpc", port: sparkPorts.worker },
+            { name: "blocks", port: sparkPorts.executorBlocks, span: sparkPorts.span },
+          ],
           health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${page}/json/`],
           // The worker itself takes up to 400 MiB.
           memoryMiB: 400 + executors,
         }),
         replicas: args.workers,
+        scale: args.workerScale,
+        ownAddressVariable: sparkAddressVariable,
       },
       this,
       [master],
@@ -124,12 +132,14 @@ export class Spark extends pulumi.ComponentResource {
         arguments: [],
         environment: {
           SPARK_DAEMON_CLASSPATH: extraJars,
-          SPARK_HISTORY_OPTS: [
-            `-Dspark.history.fs.logDirectory=${eventsFolder}`,
-            `-Dspark.history.ui.port=${historyPort}`,
-            "-Dspark.history.fs.cleaner.enabled=true",
-            "-Dspark.history.fs.cleaner.maxAge=30d",
-          ].join(" "),
+          SPARK_HISTORY_OPTS: pulumi
+            .all([
+              pulumi.interpolate`-Dspark.history.fs.logDirectory=${this.eventsFolder}`,
+              `-Dspark.history.ui.port=${historyPort}`,
+              "-Dspark.history.fs.cleaner.enabled=true",
+              "-Dspark.history.fs.cleaner.maxAge=30d",
+            ])
+            .apply((options) => options.join(" ")),
         },
         ports: [{ name: "http", port: historyPort, publish: args.historyPort }],
         health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${historyPort}/api/v1/version`],
@@ -147,7 +157,7 @@ export class Spark extends pulumi.ComponentResource {
       name: string;
       className: string;
       arguments: string[];
-      environment?: Record<string, string>;
+      environment?: Workload["environment"];
       ports: Workload["ports"];
       health: string[];
       memoryMiB: number;
@@ -188,106 +198,22 @@ export class Spark extends pulumi.ComponentResource {
     sourceCredentials,
     executorMemoryMiB,
   }: SparkArgs) {
+    const { endpoint, region, pathStyle } = objectStore;
+    const keys = objectStore.keys("spark");
+    const pair = keys === undefined ? undefined : pulumi.all([keys.user, keys.key]);
     return pulumi
-      .all([secrets.sparkAuthenticationSecret, secrets.sparkObjectStoreKey, sourceCredentials])
-      .apply(([authenticationSecret, objectStoreKey, credentials]) =>
+      .all([secrets.sparkAuthenticationSecret, pair, sourceCredentials, this.eventsFolder])
+      .apply(([authenticationSecret, known, credentials, eventsFolder]) =>
         renderSparkDefaults({
           masterUrl: this.masterUrl,
           executorMemoryMiB,
           authenticationSecret,
           catalog: { uri: catalog.uri, warehouse: catalog.warehouse },
-          objectStore: {
-            endpoint: objectStore.endpoint,
-            region: objectStore.region,
-            user: "spark",
-            key: objectStoreKey,
-          },
+          objectStore: { endpoint, region, pathStyle, user: known?.[0], key: known?.[1] },
+          eventsFolder,
           sources,
           credentials,
         }),
       );
   }
-}
-
-export interface SparkSettings {
-  masterUrl: string;
-  executorMemoryMiB: number;
-  authenticationSecret: string;
-  catalog: { uri: string; warehouse: string };
-  objectStore: { endpoint: string; region: string; user: string; key: string };
-  sources: Source[];
-  credentials: SourceCredentials;
-}
-
-/** spark-defaults.conf: what every job of the stack shares. */
-export function renderSparkDefaults(settings: SparkSettings): string {
-  const { catalog, objectStore } = settings;
-  return renderProperties(
-    {
-      "spark.master": settings.masterUrl,
-      "spark.executor.memory": `${settings.executorMemoryMiB}m`,
-      "spark.driver.extraClassPath": extraJars,
-      "spark.executor.extraClassPath": extraJars,
-      "spark.ui.port": 4050,
-      "spark.authenticate": true,
-      "spark.authenticate.secret": settings.authenticationSecret,
-      "spark.network.crypto.enabled": true,
-      "spark.network.crypto.cipher": "AES/GCM/NoPadding",
-      "spark.eventLog.enabled": true,
-      "spark.eventLog.dir": eventsFolder,
-      "spark.sql.session.timeZone": "UTC",
-      "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-      "spark.sql.catalog.iceberg": "org.apache.iceberg.spark.SparkCatalog",
-      "spark.sql.catalog.iceberg.type": "rest",
-      "spark.sql.catalog.iceberg.uri": catalog.uri,
-      "spark.sql.catalog.iceberg.warehouse": catalog.warehouse,
-      "spark.sql.catalog.iceberg.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-      "spark.sql.catalog.iceberg.client.region": objectStore.region,
-      "spark.sql.catalog.iceberg.header.X-Iceberg-Access-Delegation": "vended-credentials",
-      "spark.hadoop.fs.s3a.endpoint": objectStore.endpoint,
-      "spark.hadoop.fs.s3a.endpoint.region": objectStore.region,
-      "spark.hadoop.fs.s3a.path.style.access": true,
-      "spark.hadoop.fs.s3a.connection.ssl.enabled": false,
-      "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
-      "spark.hadoop.fs.s3a.access.key": objectStore.user,
-      "spark.hadoop.fs.s3a.secret.key": objectStore.key,
-      // Event logs are small and written once.
-      "spark.hadoop.fs.s3a.fast.upload.buffer": "bytebuffer",
-      ...Object.fromEntries(
-        settings.sources.flatMap((source) => Object.entries(outsideBucket(source, settings.credentials))),
-      ),
-    },
-    " ",
-  );
-}
-
-/** Settings of a source's bucket that lies outside the stack; S3A takes them for each bucket apart. */
-function outsideBucket(source: Source, credentials: SourceCredentials): Record<string, PropertyValue> {
-  if (source.endpoint === undefined && source.credentials === undefined) return {};
-  const bucket = `spark.hadoop.fs.s3a.bucket.${source.bucket}`;
-  const keys = source.credentials === undefined ? undefined : credentials[source.credentials];
-  if (source.credentials !== undefined && source.credentials !== "anonymous" && keys === undefined) {
-    throw new pulumi.RunError(
-      `Source ${source.name} uses the credentials "${source.credentials}", which this stack does not have. Set them: ` +
-        `pulumi config set --secret --path 'sourceCredentials.${source.credentials}.accessKeyId' KEY, ` +
-        "and secretAccessKey likewise",
-    );
-  }
-  return {
-    ...(source.endpoint === undefined
-      ? {}
-      : {
-          [`${bucket}.endpoint`]: source.endpoint,
-          [`${bucket}.connection.ssl.enabled`]: source.endpoint.startsWith("https:"),
-        }),
-    [`${bucket}.endpoint.region`]: source.region,
-    ...(keys === undefined
-      ? {
-          [`${bucket}.aws.credentials.provider`]:
-            source.credentials === "anonymous"
-              ? "org.apache.hadoop.fs.s3a.AnonymousAWSCredentialsProvider"
-              : undefined,
-        }
-      : { [`${bucket}.access.key`]: keys.accessKeyId, [`${bucket}.secret.key`]: keys.secretAccessKey }),
-  };
 }
