@@ -92,7 +92,7 @@ export class ConfigError extends pulumi.RunError {
 }
 
 /** Collects faults while it reads, so that all of them can be reported together. */
-class Reader {
+export class Reader {
   readonly faults: ConfigFault[] = [];
 
   constructor(private readonly config: pulumi.Config) {}
