@@ -3,7 +3,8 @@ import { unknownValue } from "@pulumi/pulumi/runtime/rpc";
 import { describe, expect, test } from "vitest";
 import { formatDuration, parseDuration } from "../../toolchain/docker-plugin/duration";
 import type { PropertyTable } from "../../toolchain/docker-plugin/property-table";
-import { text, UNKNOWN, UNSUPPORTED } from "../../toolchain/docker-plugin/shape";
+import { text, UNSUPPORTED } from "../../toolchain/docker-plugin/shape";
+import { UNKNOWN } from "../../toolchain/plugin-protocol/provider";
 import { CONTAINER, Harness, IMAGE, NETWORK, VOLUME } from "./provider-subject";
 
 const harness = new Harness();

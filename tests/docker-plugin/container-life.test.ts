@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Values } from "../../toolchain/docker-plugin/property-table";
-import { Provider } from "../../toolchain/docker-plugin/provider";
+import type { Values } from "../../toolchain/plugin-protocol/provider";
+import { DockerProvider } from "../../toolchain/docker-plugin/provider";
 import { docker, prefix, removeAll, smallImage } from "./engine";
 import { CONTAINER, Harness, NETWORK, VOLUME } from "./provider-subject";
 import { found, printed, sleeper, stackLabel } from "./sleeper";
@@ -173,7 +173,7 @@ describe("a container that fails", () => {
   });
 
   test("because the user stopped waiting stays on record too", async () => {
-    const impatient = new Harness(new Provider());
+    const impatient = new Harness(new DockerProvider());
     const healthcheck = { tests: ["CMD", "sh", "-c", "exit 1"], interval: "1s" };
     const inputs = sleeper(imageId, { healthcheck, wait: true, waitTimeout: 60 });
     const started = Date.now();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Values } from "../../toolchain/docker-plugin/property-table";
+import type { Values } from "../../toolchain/plugin-protocol/provider";
 import { docker, prefix, removeAll, smallImage } from "./engine";
 import type { Kept } from "./provider-subject";
 import { CONTAINER, Harness, NETWORK, VOLUME } from "./provider-subject";

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Values } from "../../toolchain/docker-plugin/property-table";
+import type { Values } from "../../toolchain/plugin-protocol/provider";
 import { docker, prefix, removeAll, smallImage } from "./engine";
 import { CONTAINER, Harness, IMAGE, NETWORK, VOLUME } from "./provider-subject";
 

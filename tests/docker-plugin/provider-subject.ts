@@ -1,7 +1,5 @@
-import type { State, Subject } from "../../toolchain/docker-plugin/provider";
-import { Provider } from "../../toolchain/docker-plugin/provider";
-import type { Values } from "../../toolchain/docker-plugin/property-table";
-import type { Fault } from "../../toolchain/docker-plugin/shape";
+import { DockerProvider } from "../../toolchain/docker-plugin/provider";
+import type { Fault, State, Subject, Values } from "../../toolchain/plugin-protocol/provider";
 
 export const CONTAINER = "docker:index/container:Container";
 export const IMAGE = "docker:index/remoteImage:RemoteImage";
@@ -17,11 +15,11 @@ export interface Kept extends State {
 export class Harness {
   readonly messages: string[] = [];
 
-  constructor(readonly provider = new Provider()) {}
+  constructor(readonly provider = new DockerProvider()) {}
 
   subject(type: string, timeout = 0): Subject {
     const tell = (text: string) => this.messages.push(text);
-    return { type, name: "subject", timeout, info: tell, status: tell };
+    return { type, name: "subject", timeout, info: tell, warn: tell, status: tell };
   }
 
   faults(type: string, news: Values): Fault[] {
@@ -57,11 +55,11 @@ export class Harness {
 
   async update(type: string, kept: Kept, news: Values): Promise<Kept> {
     const inputs = this.inputs(type, news, kept.inputs);
-    const outputs = await this.provider.update(this.subject(type), kept.id, kept.outputs, inputs);
+    const outputs = await this.provider.update(this.subject(type), kept.id, kept, inputs);
     return { id: kept.id, outputs, inputs };
   }
 
   async delete(type: string, kept: Kept): Promise<void> {
-    await this.provider.delete(this.subject(type), kept.id, kept.outputs);
+    await this.provider.delete(this.subject(type), kept.id, kept);
   }
 }

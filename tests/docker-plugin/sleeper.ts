@@ -1,6 +1,6 @@
 import type { Found } from "../../toolchain/docker-plugin/container/engine-types";
 import { inspect } from "../../toolchain/docker-plugin/container/engine-types";
-import type { Values } from "../../toolchain/docker-plugin/property-table";
+import type { Values } from "../../toolchain/plugin-protocol/provider";
 import { docker, prefix } from "./engine";
 import type { Harness, Kept } from "./provider-subject";
 import { CONTAINER } from "./provider-subject";

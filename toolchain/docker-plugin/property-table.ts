@@ -1,18 +1,10 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { AnyField, Fault, Field, Shape } from "./shape";
+import type { Change, Difference, Fault, Values } from "../plugin-protocol/provider";
+import type { AnyField, Field, Shape } from "./shape";
 import { completeFields, faultsOfFields, means, supportedFields, UNSUPPORTED } from "./shape";
-
-/** Values of a resource's properties by name, as they come and go by the protocol. */
-export type Values = Record<string, unknown>;
 
 /** The arguments of a resource as the provider sees them: no Outputs, no promises. */
 export type InputsOf<Args> = pulumi.UnwrappedObject<Args>;
-
-/**
- * What a change of the property means: a new resource, a change of the existing one, or nothing but a note in the state
- * (how the provider goes about things the next time).
- */
-export type Change = "replace" | "update" | "note";
 
 /** One property of a resource: its form, what its change means, and what it is called in the engine's API. */
 export type Property<V, Request, Found> = Field<V> & {
@@ -59,15 +51,6 @@ export function checkInputs<R, F>(table: AnyTable<R, F>, given: Values): { input
   if (faults.length > 0) return { inputs: given, faults };
   const { values, defaults } = completeFields(fields, given);
   return { inputs: { ...values, [DEFAULTS]: defaults }, faults };
-}
-
-/** A property whose wanted value is not what is on record. */
-export interface Difference {
-  property: string;
-  kind: "add" | "delete" | "update";
-  change: Change;
-  /** The value on record is an input, not an output. */
-  amongInputs: boolean;
 }
 
 /** Compares what is wanted with what the state says is there. */

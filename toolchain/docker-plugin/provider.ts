@@ -1,14 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import type Docker from "dockerode";
 import { dockerClient } from "../docker-client";
+import type { Created, Diff, Fault, Provider, State, Subject, Values } from "../plugin-protocol/provider";
 import { container } from "./container/container";
 import { network } from "./network";
-import type { Difference, Values } from "./property-table";
 import { checkInputs, DEFAULTS, differences, readInputs } from "./property-table";
 import { remoteImage } from "./remote-image";
-import type { Created, ResourceType, Work } from "./resource-type";
+import type { ResourceType, Work } from "./resource-type";
 import { INCOMPLETE } from "./resource-type";
-import type { Fault } from "./shape";
 import { volume } from "./volume";
 
 /** The official plugin's types that this one has. */
@@ -19,31 +18,10 @@ const TYPES: Record<string, ResourceType> = {
   "docker:index/container:Container": container,
 };
 
-/** Which resource a request is about. */
-export interface Subject {
-  type: string;
-  /** The last part of the URN. */
-  name: string;
-  info: (text: string) => void;
-  status: (text: string) => void;
-  /** Seconds that the user gives the operation; 0 for no limit. */
-  timeout: number;
-}
+/** The `docker` provider. */
+export class DockerProvider implements Provider {
+  readonly secretsBy = "property";
 
-/** What the engine has on record of a resource. */
-export interface State {
-  outputs: Values;
-  inputs: Values;
-}
-
-export interface Diff {
-  differences: Difference[];
-  replace: boolean;
-  deleteBeforeReplace: boolean;
-}
-
-/** The `docker` provider, without its protocol: plain values in and out. */
-export class Provider {
   private docker: Docker | undefined;
   private readonly stop = new AbortController();
 
@@ -122,12 +100,12 @@ export class Provider {
     );
   }
 
-  async update(subject: Subject, id: string, outputs: Values, inputs: Values): Promise<Values> {
+  async update(subject: Subject, id: string, { outputs }: State, inputs: Values): Promise<Values> {
     const type = typeOf(subject);
     return type.update ? type.update(id, outputs, inputs, this.work(subject)) : { ...outputs, ...inputs };
   }
 
-  async delete(subject: Subject, id: string, outputs: Values): Promise<void> {
+  async delete(subject: Subject, id: string, { outputs }: State): Promise<void> {
     await typeOf(subject).delete(id, outputs, this.work(subject));
   }
 

@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
-import type { AnyTable, Values } from "./property-table";
+import type { Created, Values } from "../plugin-protocol/provider";
+import type { AnyTable } from "./property-table";
 
 /** What a resource's methods have at hand while they work. */
 export interface Work {
@@ -12,11 +13,6 @@ export interface Work {
   status: (text: string) => void;
   /** Aborted when the user presses Ctrl-C. */
   signal: AbortSignal;
-}
-
-export interface Created {
-  id: string;
-  outputs: Values;
 }
 
 /**
@@ -36,19 +32,6 @@ export interface ResourceType {
   update?(id: string, recorded: Values, inputs: Values, work: Work): Promise<Values>;
   /** One that is gone already is no error. */
   delete(id: string, recorded: Values, work: Work): Promise<void>;
-}
-
-/** The resource is there, but not as it should be: the engine keeps it in the state, and the next `up` replaces it. */
-export class IncompleteError extends Error {
-  override readonly name = "IncompleteError";
-
-  constructor(
-    message: string,
-    readonly id: string,
-    readonly outputs: Values,
-  ) {
-    super(message);
-  }
 }
 
 /** Set in the outputs of a resource that failed while it was made. */

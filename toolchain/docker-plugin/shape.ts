@@ -1,14 +1,6 @@
+import type { Fault } from "../plugin-protocol/provider";
+import { UNKNOWN } from "../plugin-protocol/provider";
 import { formatDuration, parseDuration } from "./duration";
-
-/** A fault in the inputs of a resource: where, and what is wrong. */
-export interface Fault {
-  /** For example `ports[0].internal`. */
-  path: string;
-  reason: string;
-}
-
-/** What stands for a value that is not known yet, in a preview. Defined by the protocol. */
-export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** The form of a property's value: what is allowed, what is filled in, and when two values mean the same. */
 export interface Shape<T> {

@@ -7,21 +7,36 @@ import { PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
 import * as messages from "@pulumi/pulumi/proto/provider_pb";
 import { Status } from "@pulumi/pulumi/proto/status_pb";
 import type { EngineLog } from "./engine-log";
-import type { Difference, Values } from "./property-table";
-import type { Provider, Subject } from "./provider";
-import { IncompleteError } from "./resource-type";
-import { Secrets } from "./secrets";
-import type { Fault } from "./shape";
+import type { Diff, Difference, Fault, Provider, Subject, Values } from "./provider";
+import { IncompleteError } from "./provider";
+import { Secrets, SecretTexts } from "./secrets";
+
+/** What the plugin says that it is. */
+export interface PluginIdentity {
+  /** As in `pulumi-resource-NAME`. */
+  name: string;
+  /** The version that it stands in for. */
+  version: string;
+}
 
 /**
- * The provider behind Pulumi's protocol. The SDK's own server for providers is of no use here: it hands on neither the
+ * A provider behind Pulumi's protocol. The SDK's own server for providers is of no use here: it hands on neither the
  * provider's configuration nor the old inputs, and it cannot say which property differs.
  */
 export function providerService(
   provider: Provider,
   log: EngineLog,
-  version: string,
+  { name, version }: PluginIdentity,
 ): grpc.UntypedServiceImplementation {
+  const texts = new SecretTexts();
+  const answer = answerer(() => new Secrets(texts, provider.secretsBy));
+  /** The values of a request, with what its type keeps secret in any case. */
+  const revealed = (secrets: Secrets, given: Struct | undefined, { type }: { type: string }): Values => {
+    const plain = secrets.reveal(values(given));
+    secrets.protect(plain, provider.secretProperties?.(type) ?? []);
+    return plain;
+  };
+
   return {
     getPluginInfo: answer(() => {
       const response = new PluginInfo();
@@ -31,76 +46,83 @@ export function providerService(
 
     getSchema: answer(() => {
       const response = new messages.GetSchemaResponse();
-      response.setSchema(JSON.stringify({ name: "docker", version }));
+      response.setSchema(JSON.stringify({ name, version }));
       return response;
     }),
 
-    checkConfig: answer((request: messages.CheckRequest, secrets) => {
+    checkConfig: answer(async (request: messages.CheckRequest, secrets) => {
       const response = new messages.CheckResponse();
       response.setInputs(request.getNews());
-      response.setFailuresList(failures(provider.checkConfig(secrets.reveal(values(request.getNews())))));
+      response.setFailuresList(
+        failures(await provider.checkConfig(secrets.reveal(values(request.getNews())))),
+      );
       return response;
     }),
 
-    diffConfig: answer(() => {
-      const response = new messages.DiffResponse();
-      response.setChanges(messages.DiffResponse.DiffChanges.DIFF_NONE);
-      return response;
+    diffConfig: answer(async (request: messages.DiffRequest, secrets) => {
+      const olds = secrets.reveal(values(request.getOldInputs() ?? request.getOlds()));
+      const news = secrets.reveal(values(request.getNews()));
+      const none: Diff = { differences: [], replace: false, deleteBeforeReplace: false };
+      return diffResponse((await provider.diffConfig?.(olds, news)) ?? none);
     }),
 
-    configure: answer((request: messages.ConfigureRequest, secrets) => {
-      provider.configure(secrets.reveal(values(request.getArgs())));
+    configure: answer(async (request: messages.ConfigureRequest, secrets) => {
+      await provider.configure(secrets.reveal(values(request.getArgs())));
       const response = new messages.ConfigureResponse();
       response.setAcceptsecrets(true);
       response.setSupportspreview(true);
       return response;
     }),
 
-    invoke: answer((request: messages.InvokeRequest) => {
-      throw new Error(`The function ${request.getTok()} is not supported by the stand-in`);
-    }),
-
-    check: answer((request: messages.CheckRequest, secrets) => {
-      const olds = secrets.reveal(values(request.getOlds()));
-      const fresh = new Secrets();
-      const news = fresh.reveal(values(request.getNews()));
-      const seed = Buffer.from(request.getRandomseed_asU8());
-      const { inputs, faults } = provider.check(subjectOf(request, log, fresh), olds, news, seed);
-      const response = new messages.CheckResponse();
-      response.setInputs(struct(fresh.conceal(inputs)));
-      response.setFailuresList(failures(faults));
+    invoke: answer(async (request: messages.InvokeRequest, secrets) => {
+      const token = request.getTok();
+      const args = secrets.reveal(values(request.getArgs()));
+      const found = await provider.invoke?.(token, args);
+      if (!found) throw new Error(`The function ${token} is not supported by the stand-in`);
+      const response = new messages.InvokeResponse();
+      response.setReturn(struct(found));
       return response;
     }),
 
-    diff: answer((request: messages.DiffRequest, secrets) => {
-      const outputs = secrets.reveal(values(request.getOlds()));
+    check: answer(async (request: messages.CheckRequest, secrets, another) => {
+      const olds = another.reveal(values(request.getOlds()));
+      const subject = subjectOf(request, log, secrets);
+      const news = revealed(secrets, request.getNews(), subject);
+      const seed = Buffer.from(request.getRandomseed_asU8());
+      const { inputs, faults } = await provider.check(subject, olds, news, seed);
+      const response = new messages.CheckResponse();
+      response.setInputs(struct(secrets.conceal(inputs)));
+      response.setFailuresList(failures(faults, secrets));
+      return response;
+    }),
+
+    diff: answer(async (request: messages.DiffRequest, secrets) => {
+      const subject = subjectOf(request, log, secrets);
+      const outputs = revealed(secrets, request.getOlds(), subject);
       const inputs = secrets.reveal(values(request.getOldInputs()));
       const wanted = secrets.reveal(values(request.getNews()));
       const ignored = request.getIgnorechangesList();
-      return diffResponse(
-        provider.diff(subjectOf(request, log, secrets), { outputs, inputs }, wanted, ignored),
-      );
+      return diffResponse(await provider.diff(subject, { outputs, inputs }, wanted, ignored));
     }),
 
     create: answer(async (request: messages.CreateRequest, secrets) => {
-      const inputs = secrets.reveal(values(request.getProperties()));
+      const subject = subjectOf(request, log, secrets);
+      const inputs = revealed(secrets, request.getProperties(), subject);
       const response = new messages.CreateResponse();
-      // In a preview, what only the engine can tell is left out, and so unknown to the program.
+      // In a preview, what only the provider's other side can tell is left out, and so unknown to the program.
       const created = request.getPreview()
-        ? { id: "", outputs: inputs }
-        : await provider.create(subjectOf(request, log, secrets), inputs);
+        ? { id: "", outputs: (await provider.previewCreate?.(subject, inputs)) ?? inputs }
+        : await provider.create(subject, inputs);
       response.setId(created.id);
       response.setProperties(struct(secrets.conceal(created.outputs)));
       return response;
     }),
 
     read: answer(async (request: messages.ReadRequest, secrets) => {
-      const outputs = secrets.reveal(values(request.getProperties()));
+      const subject = subjectOf(request, log, secrets);
+      const outputs = revealed(secrets, request.getProperties(), subject);
       const inputs = secrets.reveal(values(request.getInputs()));
-      const found = await provider.read(subjectOf(request, log, secrets), request.getId(), {
-        outputs,
-        inputs,
-      });
+      const found = await provider.read(subject, request.getId(), { outputs, inputs });
       const response = new messages.ReadResponse();
       response.setId(found?.id ?? "");
       response.setProperties(struct(secrets.conceal(found?.outputs ?? {})));
@@ -108,21 +130,25 @@ export function providerService(
       return response;
     }),
 
-    update: answer(async (request: messages.UpdateRequest, secrets) => {
-      const outputs = new Secrets().reveal(values(request.getOlds()));
-      const inputs = secrets.reveal(values(request.getNews()));
+    update: answer(async (request: messages.UpdateRequest, secrets, another) => {
       const subject = subjectOf(request, log, secrets);
+      const outputs = another.reveal(values(request.getOlds()));
+      const state = { outputs, inputs: another.reveal(values(request.getOldInputs())) };
+      const inputs = revealed(secrets, request.getNews(), subject);
+      const id = request.getId();
       const updated = request.getPreview()
-        ? { ...outputs, ...inputs }
-        : await provider.update(subject, request.getId(), outputs, inputs);
+        ? ((await provider.previewUpdate?.(subject, id, state, inputs)) ?? { ...outputs, ...inputs })
+        : await provider.update(subject, id, state, inputs);
       const response = new messages.UpdateResponse();
       response.setProperties(struct(secrets.conceal(updated)));
       return response;
     }),
 
     delete: answer(async (request: messages.DeleteRequest, secrets) => {
-      const outputs = secrets.reveal(values(request.getProperties()));
-      await provider.delete(subjectOf(request, log, secrets), request.getId(), outputs);
+      const subject = subjectOf(request, log, secrets);
+      const outputs = revealed(secrets, request.getProperties(), subject);
+      const inputs = secrets.reveal(values(request.getOldInputs()));
+      await provider.delete(subject, request.getId(), { outputs, inputs });
       return new Empty();
     }),
 
@@ -133,15 +159,20 @@ export function providerService(
   };
 }
 
-/** A method of the protocol. Whatever it throws reaches the user without the secrets that came with the request. */
-function answer<Request, Response>(
-  respond: (request: Request, secrets: Secrets) => Response | Promise<Response>,
-): grpc.handleUnaryCall<Request, Response> {
-  return (call, callback) => {
-    const secrets = new Secrets();
-    new Promise<Response>((resolve) => {
-      resolve(respond(call.request, secrets));
-    }).then(
+type Answerer = <Request, Response>(
+  respond: (request: Request, secrets: Secrets, another: Secrets) => Response | Promise<Response>,
+) => grpc.handleUnaryCall<Request, Response>;
+
+/**
+ * Makes methods of the protocol. Whatever one throws reaches the user without the secrets that came with the request.
+ *
+ * @param freshSecrets for each request: those of its values that come back, and others for values that do not, so that
+ *   what was secret only in these is not secret from then on
+ */
+function answerer(freshSecrets: () => Secrets): Answerer {
+  return (respond) => (call, callback) => {
+    const secrets = freshSecrets();
+    (async () => respond(call.request, secrets, freshSecrets()))().then(
       (response) => {
         callback(null, response);
       },
@@ -167,6 +198,9 @@ function subjectOf(request: AboutAResource, log: EngineLog, secrets: Secrets): S
     info: (text) => {
       log.info(urn, secrets.redact(text));
     },
+    warn: (text) => {
+      log.warn(urn, secrets.redact(text));
+    },
     status: (text) => {
       log.status(urn, secrets.redact(text));
     },
@@ -182,16 +216,16 @@ function struct(given: Values): Struct {
   return Struct.fromJavaScript(given as Record<string, JavaScriptValue>);
 }
 
-function failures(faults: Fault[]): messages.CheckFailure[] {
+function failures(faults: Fault[], secrets?: Secrets): messages.CheckFailure[] {
   return faults.map(({ path, reason }) => {
     const failure = new messages.CheckFailure();
     failure.setProperty(path);
-    failure.setReason(reason);
+    failure.setReason(secrets?.redact(reason) ?? reason);
     return failure;
   });
 }
 
-function diffResponse(diff: ReturnType<Provider["diff"]>): messages.DiffResponse {
+function diffResponse(diff: Diff): messages.DiffResponse {
   const { DIFF_NONE, DIFF_SOME } = messages.DiffResponse.DiffChanges;
   const response = new messages.DiffResponse();
   const hasChanges = diff.replace || diff.differences.length > 0;
@@ -236,6 +270,7 @@ function incomplete(error: IncompleteError, message: string, secrets: Secrets): 
   failure.setId(error.id);
   failure.setProperties(struct(secrets.conceal(error.outputs)));
   failure.setReasonsList([message]);
+  if (error.inputs) failure.setInputs(struct(secrets.conceal(error.inputs)));
   const details = new Any();
   details.pack(failure.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
   const status = new Status();

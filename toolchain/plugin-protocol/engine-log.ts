@@ -2,6 +2,8 @@ import * as grpc from "@grpc/grpc-js";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
 
+type Severity = Parameters<LogRequest["setSeverity"]>[0];
+
 /** The Pulumi engine's own log: what is written there appears beside the resource in the display of `pulumi up`. */
 export class EngineLog {
   private readonly client: EngineClient | undefined;
@@ -13,20 +15,24 @@ export class EngineLog {
   }
 
   info(urn: string, text: string): void {
-    this.log(urn, text, false);
+    this.log(urn, text, { severity: LogSeverity.INFO, ephemeral: false });
+  }
+
+  warn(urn: string, text: string): void {
+    this.log(urn, text, { severity: LogSeverity.WARNING, ephemeral: false });
   }
 
   /** Shown until the next one comes. */
   status(urn: string, text: string): void {
-    this.log(urn, text, true);
+    this.log(urn, text, { severity: LogSeverity.INFO, ephemeral: true });
   }
 
-  private log(urn: string, text: string, ephemeral: boolean): void {
+  private log(urn: string, text: string, manner: { severity: Severity; ephemeral: boolean }): void {
     const request = new LogRequest();
-    request.setSeverity(LogSeverity.INFO);
+    request.setSeverity(manner.severity);
     request.setUrn(urn);
     request.setMessage(text);
-    request.setEphemeral(ephemeral);
+    request.setEphemeral(manner.ephemeral);
     // A message that the engine does not get is no reason to fail.
     this.client?.log(request, () => undefined);
   }
