@@ -27,9 +27,17 @@ export const command: Command = {
     const region = oneOf(pricedRegions, values.region ?? text("awsRegion"), "region with known prices");
     const doors = ["awsTrinoDoor", "awsAirflowDoor"].filter((key) => text(key) !== "none").length;
     const sizes = overridden(preset(size, architecture), text("awsOverrides"), (expected) => {
-      throw new UserError(`awsOverrides of stack ${values.stack} can't be used: expected ${expected}.`, usage);
+      throw new UserError(
+        `awsOverrides of stack ${values.stack} can't be used: expected ${expected}.`,
+        usage,
+      );
     });
-    console.log(render(estimate(() => monthlyCost(sizes, region, doors)), { size, region }));
+    console.log(
+      render(
+        estimate(() => monthlyCost(sizes, region, doors)),
+        { size, region },
+      ),
+    );
     return 0;
   },
 };
@@ -65,6 +73,7 @@ export function render(lines: CostLine[], { size, region }: { size: string; regi
 
 function oneOf<T extends string>(choices: readonly T[], value: string, what: string): T {
   const found = choices.find((choice) => choice === value);
-  if (found === undefined) throw new UserError(`"${value}" is no ${what}, expected one of ${choices.join(", ")}.`, usage);
+  if (found === undefined)
+    throw new UserError(`"${value}" is no ${what}, expected one of ${choices.join(", ")}.`, usage);
   return found;
 }

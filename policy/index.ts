@@ -8,35 +8,31 @@ interface Options {
   throwAway?: boolean;
 }
 
-const single = rules.map(
-  ({ name, description, types, check }): ResourceValidationPolicy => ({
-    name,
-    description,
-    enforcementLevel: "mandatory",
-    validateResource: ({ type, name: resource, props, opts }, report) => {
-      if (!types.includes(type)) return;
-      for (const fault of check({ type, name: resource, props, protect: opts.protect })) report(fault);
-    },
-  }),
-);
+const single = rules.map(({ name, description, types, check }): ResourceValidationPolicy => ({
+  name,
+  description,
+  enforcementLevel: "mandatory",
+  validateResource: ({ type, name: resource, props, opts }, report) => {
+    if (!types.includes(type)) return;
+    for (const fault of check({ type, name: resource, props, protect: opts.protect })) report(fault);
+  },
+}));
 
-const together = stackRules.map(
-  ({ name, description, check }): StackValidationPolicy => ({
-    name,
-    description,
-    enforcementLevel: "mandatory",
-    configSchema: { properties: { throwAway: { type: "boolean", default: false } } },
-    validateStack: ({ resources, getConfig }, report) => {
-      const subjects = resources.map(({ type, name: resource, props, opts, urn }) => ({
-        ...{ type, name: resource, props, urn },
-        protect: opts.protect,
-      }));
-      const { throwAway = false } = getConfig<Options>();
-      for (const { subject, message } of check(subjects, { throwAway })) {
-        report(message, subjects.find((each) => each === subject)?.urn);
-      }
-    },
-  }),
-);
+const together = stackRules.map(({ name, description, check }): StackValidationPolicy => ({
+  name,
+  description,
+  enforcementLevel: "mandatory",
+  configSchema: { properties: { throwAway: { type: "boolean", default: false } } },
+  validateStack: ({ resources, getConfig }, report) => {
+    const subjects = resources.map(({ type, name: resource, props, opts, urn }) => ({
+      ...{ type, name: resource, props, urn },
+      protect: opts.protect,
+    }));
+    const { throwAway = false } = getConfig<Options>();
+    for (const { subject, message } of check(subjects, { throwAway })) {
+      report(message, subjects.find((each) => each === subject)?.urn);
+    }
+  },
+}));
 
 new PolicyPack("lakestack", { policies: [...single, ...together] });

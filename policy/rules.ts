@@ -42,7 +42,10 @@ export const rules: Rule[] = [
     name: "database-durable",
     description: "A database stands in two zones and can be set back to any moment of the last week or more.",
     types: ["aws:rds/instance:Instance"],
-    check: (subject) => [...expected(subject, { multiAz: true }), ...atLeast(subject, "backupRetentionPeriod", 7)],
+    check: (subject) => [
+      ...expected(subject, { multiAz: true }),
+      ...atLeast(subject, "backupRetentionPeriod", 7),
+    ],
   },
   {
     name: "database-password",
@@ -107,7 +110,9 @@ export const rules: Rule[] = [
     check: (subject) => {
       const arn = property(subject, "policyArn");
       const all = /\/(AdministratorAccess|PowerUserAccess|IAMFullAccess|\w*FullAccess)$/;
-      return typeof arn === "string" && all.test(arn) ? [`policyArn is ${arn}, expected a policy for one task`] : [];
+      return typeof arn === "string" && all.test(arn)
+        ? [`policyArn is ${arn}, expected a policy for one task`]
+        : [];
     },
   },
   {
@@ -115,7 +120,10 @@ export const rules: Rule[] = [
     description: "Pods cannot ask the node's metadata service for the node's keys.",
     types: ["aws:ec2/launchTemplate:LaunchTemplate"],
     check: (subject) =>
-      expected(subject, { "metadataOptions.httpTokens": "required", "metadataOptions.httpPutResponseHopLimit": 1 }),
+      expected(subject, {
+        "metadataOptions.httpTokens": "required",
+        "metadataOptions.httpPutResponseHopLimit": 1,
+      }),
   },
   {
     name: "images-fixed",
@@ -173,7 +181,9 @@ function openDoors(subject: Subject): string[] {
   }
   if (subject.type === "aws:ec2/securityGroup:SecurityGroup") {
     return entries(property(subject, "ingress")).flatMap((rule) =>
-      [...entries(at(rule, "cidrBlocks")), ...entries(at(rule, "ipv6CidrBlocks"))].flatMap((range) => open("ingress", range)),
+      [...entries(at(rule, "cidrBlocks")), ...entries(at(rule, "ipv6CidrBlocks"))].flatMap((range) =>
+        open("ingress", range),
+      ),
     );
   }
   if (property(subject, "type") === "egress") return [];
@@ -225,10 +235,15 @@ function wildcards(document: unknown): string[] {
 
 export function statements(document: unknown): Record<string, unknown>[] {
   if (typeof document !== "string") return [];
-  const { Statement } = JSON.parse(document) as { Statement: Record<string, unknown> | Record<string, unknown>[] };
+  const { Statement } = JSON.parse(document) as {
+    Statement: Record<string, unknown> | Record<string, unknown>[];
+  };
   return Array.isArray(Statement) ? Statement : [Statement];
 }
 
 export function isEverybody(principal: unknown): boolean {
-  return principal === "*" || (typeof principal === "object" && principal !== null && entries(at(principal, "AWS")).includes("*"));
+  return (
+    principal === "*" ||
+    (typeof principal === "object" && principal !== null && entries(at(principal, "AWS")).includes("*"))
+  );
 }

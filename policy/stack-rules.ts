@@ -14,18 +14,30 @@ const dataTypes = ["aws:s3/bucket:Bucket", "aws:rds/instance:Instance", "aws:kms
 export const stackRules: StackRule[] = [
   {
     name: "bucket-complete",
-    description: "Each bucket has its block of public access, its encryption and its refusal of calls without TLS.",
+    description:
+      "Each bucket has its block of public access, its encryption and its refusal of calls without TLS.",
     check: (subjects) =>
       ofType(subjects, "aws:s3/bucket:Bucket").flatMap((bucket) =>
         [
-          lacks(bucket, subjects, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "block of public access"),
+          lacks(
+            bucket,
+            subjects,
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+            "block of public access",
+          ),
           lacks(
             bucket,
             subjects,
             "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
             "encryption",
           ),
-          lacks(bucket, subjects, "aws:s3/bucketPolicy:BucketPolicy", "refusal of calls without TLS", refusesPlain),
+          lacks(
+            bucket,
+            subjects,
+            "aws:s3/bucketPolicy:BucketPolicy",
+            "refusal of calls without TLS",
+            refusesPlain,
+          ),
         ].flatMap((message) => (message === undefined ? [] : [{ subject: bucket, message }])),
       ),
   },
@@ -44,7 +56,10 @@ export const stackRules: StackRule[] = [
             ) {
               faults.push("deletionProtection is not set, expected true");
             }
-            if (subject.type === "aws:rds/instance:Instance" && property(subject, "skipFinalSnapshot") === true) {
+            if (
+              subject.type === "aws:rds/instance:Instance" &&
+              property(subject, "skipFinalSnapshot") === true
+            ) {
               faults.push("skipFinalSnapshot is true, expected a last snapshot");
             }
             return faults.map((message) => ({ subject, message }));

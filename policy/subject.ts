@@ -19,7 +19,8 @@ export function property(subject: Subject, name: string): unknown {
 export function at(value: unknown, path: string): unknown {
   let found: unknown = value;
   for (const key of path.split(".")) {
-    if (found === unknown || typeof found !== "object" || found === null) return found === unknown ? unknown : undefined;
+    if (found === unknown || typeof found !== "object" || found === null)
+      return found === unknown ? unknown : undefined;
     found = guarded(found as Record<string, unknown>, key);
   }
   return found;
@@ -38,5 +39,7 @@ function guarded(object: Record<string, unknown>, key: string): unknown {
 /** Entries of a list; those that aren't known are left out. */
 export function entries(value: unknown): unknown[] {
   if (!Array.isArray(value)) return value === undefined || value === unknown ? [] : [value];
-  return Array.from({ length: value.length }, (_, index) => at(value, String(index))).filter((each) => each !== unknown);
+  return Array.from({ length: value.length }, (_, index) => at(value, String(index))).filter(
+    (each) => each !== unknown,
+  );
 }

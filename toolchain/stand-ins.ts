@@ -16,6 +16,7 @@ export interface PluginStandIn {
 
 export const pluginStandIns: readonly PluginStandIn[] = [
   { name: "docker", package: "@pulumi/docker", main: "docker-plugin/main.ts" },
+  { name: "aws", package: "@pulumi/aws", main: "aws-plugin/main.ts" },
 ];
 
 /** Beside a stand-in lies its bundle; the official plugin has no such file. */

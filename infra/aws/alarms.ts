@@ -66,7 +66,11 @@ export class Alarms extends pulumi.ComponentResource {
   }
 
   private makeTopic({ account, keyArn, email }: AlarmsArgs): sns.Topic {
-    const topic = new sns.Topic("alarms", { name: `${account.prefix}-alarms`, kmsMasterKeyId: keyArn }, { parent: this });
+    const topic = new sns.Topic(
+      "alarms",
+      { name: `${account.prefix}-alarms`, kmsMasterKeyId: keyArn },
+      { parent: this },
+    );
     new sns.TopicPolicy(
       "alarms",
       {
@@ -85,7 +89,11 @@ export class Alarms extends pulumi.ComponentResource {
       { parent: topic },
     );
     if (email !== undefined) {
-      new sns.TopicSubscription("email", { topic: topic.arn, protocol: "email", endpoint: email }, { parent: topic });
+      new sns.TopicSubscription(
+        "email",
+        { topic: topic.arn, protocol: "email", endpoint: email },
+        { parent: topic },
+      );
     }
     return topic;
   }
@@ -117,27 +125,48 @@ function alarms(own: string, args: AlarmsArgs): Record<string, Alarm> {
   const database = { DBInstanceIdentifier: args.databaseId };
   return {
     "scheduler-silent": {
-      meaning: "Airflow's scheduler has written nothing for ten minutes: no pipeline runs. kubectl logs deploy/airflow-scheduler",
-      ...{ namespace: own, metric: "SchedulerLines", statistic: "Sum", when: "LessThanThreshold", threshold: 1 },
+      meaning:
+        "Airflow's scheduler has written nothing for ten minutes: no pipeline runs. kubectl logs deploy/airflow-scheduler",
+      ...{
+        namespace: own,
+        metric: "SchedulerLines",
+        statistic: "Sum",
+        when: "LessThanThreshold",
+        threshold: 1,
+      },
       ...{ period: 300, periods: 2, missing: "breaching" },
     },
     "failed-runs": {
       meaning: "A pipeline's run failed. Airflow's page says which and why.",
-      ...{ namespace: own, metric: "FailedRuns", statistic: "Sum", when: "GreaterThanOrEqualToThreshold", threshold: 1 },
+      ...{
+        namespace: own,
+        metric: "FailedRuns",
+        statistic: "Sum",
+        when: "GreaterThanOrEqualToThreshold",
+        threshold: 1,
+      },
       ...{ period: 300, periods: 1 },
     },
     "catalog-errors": {
       meaning: "The catalog writes errors: jobs and queries may fail. kubectl logs deploy/catalog",
-      ...{ namespace: own, metric: "CatalogErrors", statistic: "Sum", when: "GreaterThanOrEqualToThreshold", threshold: 10 },
+      ...{
+        namespace: own,
+        metric: "CatalogErrors",
+        statistic: "Sum",
+        when: "GreaterThanOrEqualToThreshold",
+        threshold: 10,
+      },
       ...{ period: 300, periods: 2 },
     },
     "database-disk": {
-      meaning: "Less than a tenth of the database's disk is free. It grows by itself up to databaseDiskMost; raise that.",
+      meaning:
+        "Less than a tenth of the database's disk is free. It grows by itself up to databaseDiskMost; raise that.",
       ...{ namespace: "AWS/RDS", metric: "FreeStorageSpace", dimensions: database, statistic: "Minimum" },
       ...{ when: "LessThanThreshold", threshold: (args.databaseDiskGiB * gib) / 10, period: 300, periods: 2 },
     },
     "database-busy": {
-      meaning: "The database's processors have been nine tenths busy for half an hour: the catalog and Airflow are slow.",
+      meaning:
+        "The database's processors have been nine tenths busy for half an hour: the catalog and Airflow are slow.",
       ...{ namespace: "AWS/RDS", metric: "CPUUtilization", dimensions: database, statistic: "Average" },
       ...{ when: "GreaterThanOrEqualToThreshold", threshold: 90, period: 300, periods: 6 },
     },
@@ -145,7 +174,8 @@ function alarms(own: string, args: AlarmsArgs): Record<string, Alarm> {
       ? {}
       : {
           "certificate-days": {
-            meaning: "The doors' certificate ends in less than three weeks and was not renewed: is its DNS record still there?",
+            meaning:
+              "The doors' certificate ends in less than three weeks and was not renewed: is its DNS record still there?",
             ...{ namespace: "AWS/CertificateManager", metric: "DaysToExpiry", statistic: "Minimum" as const },
             ...{ dimensions: { CertificateArn: args.certificateArn } },
             ...{ when: "LessThanThreshold" as const, threshold: 21, period: 86_400, periods: 1 },

@@ -100,7 +100,11 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
     ephemeral: read.boolean("awsEphemeral"),
     kubernetesVersion: read.text("awsKubernetesVersion", /^1\.\d\d$/, "a version such as 1.35"),
     endpointAllowList: read.ranges("awsEndpointAllowList"),
-    adminArns: read.list("awsAdminArns", /^arn:aws[\w-]*:iam::\d{12}:(role|user)\/\S+$/, "ARNs of roles or users"),
+    adminArns: read.list(
+      "awsAdminArns",
+      /^arn:aws[\w-]*:iam::\d{12}:(role|user)\/\S+$/,
+      "ARNs of roles or users",
+    ),
     network: readNetwork(read),
     existingBuckets: {
       warehouse: bucketName(read, "awsWarehouseBucket"),
@@ -123,7 +127,11 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
     read.faults.push({ key: "awsLogRetentionDays", value, expected: `one of ${retentions.join(", ")}` });
   }
   if (result.sourceKeyArn !== undefined && result.existingBuckets.source === undefined) {
-    read.faults.push({ key: "awsSourceBucket", value: "", expected: "a bucket, since awsSourceKeyArn is its key" });
+    read.faults.push({
+      key: "awsSourceBucket",
+      value: "",
+      expected: "a bucket, since awsSourceKeyArn is its key",
+    });
   }
   read.faults.push(...setElsewhere(config, Object.keys(sizes)));
   if (read.faults.length > 0) throw new ConfigError(read.faults);
@@ -132,7 +140,9 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
 
 /** On AWS the size says what services may use: a key of its own for the same number would be ignored, so it is refused. */
 function setElsewhere(config: pulumi.Config, sizeKeys: string[]): ConfigFault[] {
-  const declared = (parse(readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: unknown }> }).config;
+  const declared = (
+    parse(readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: unknown }> }
+  ).config;
   return sizeKeys.flatMap((key) => {
     const value = config.get(key);
     const usual = declared[key]?.default;
@@ -154,7 +164,11 @@ function readNetwork(read: AwsReader): NetworkChoice {
   if (vpcId === undefined) return { kind: "new", cidr };
   if (privateSubnetIds.length < 3) {
     const value = privateSubnetIds.join(",");
-    read.faults.push({ key: "awsPrivateSubnetIds", value, expected: "three subnets or more of the existing network" });
+    read.faults.push({
+      key: "awsPrivateSubnetIds",
+      value,
+      expected: "three subnets or more of the existing network",
+    });
   }
   return { kind: "existing", vpcId, privateSubnetIds, publicSubnetIds };
 }
@@ -164,10 +178,22 @@ function readDoors(read: AwsReader): DoorSettings {
   const airflow = read.choice("awsAirflowDoor", doorKinds);
   const allowList = read.ranges("awsDoorAllowList");
   const zoneId = read.optional("awsZoneId", /^Z[0-9A-Z]+$/, "a zone's ID such as Z0123");
-  const domain = read.optional("awsDomain", /^([a-z0-9-]+\.)+[a-z]{2,}$/, "a domain such as data.example.org");
-  const certificateArn = read.optional("awsCertificateArn", /^arn:aws[\w-]*:acm:\S+$/, "the ARN of an ACM certificate");
+  const domain = read.optional(
+    "awsDomain",
+    /^([a-z0-9-]+\.)+[a-z]{2,}$/,
+    "a domain such as data.example.org",
+  );
+  const certificateArn = read.optional(
+    "awsCertificateArn",
+    /^arn:aws[\w-]*:acm:\S+$/,
+    "the ARN of an ACM certificate",
+  );
   if ((trino === "public" || airflow === "public") && allowList.length === 0) {
-    read.faults.push({ key: "awsDoorAllowList", value: "", expected: "who may reach the public doors, as address ranges" });
+    read.faults.push({
+      key: "awsDoorAllowList",
+      value: "",
+      expected: "who may reach the public doors, as address ranges",
+    });
   }
   if ((zoneId === undefined) !== (domain === undefined)) {
     const key = zoneId === undefined ? "awsZoneId" : "awsDomain";

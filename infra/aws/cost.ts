@@ -49,7 +49,11 @@ export function monthlyCost(sizes: Sizes, region: string, doors: number): CostLi
       sizes.serviceNodes,
       priceOf(prices.instanceHour, sizes.serviceInstance, region),
     ),
-    hourly(`nodes for workers (${sizes.workerInstances[0] ?? ""}, spot)`, sizes.workerNodes, worker * prices.spotShare),
+    hourly(
+      `nodes for workers (${sizes.workerInstances[0] ?? ""}, spot)`,
+      sizes.workerNodes,
+      worker * prices.spotShare,
+    ),
     line("disks of the nodes, GiB", nodes * sizes.nodeDisk, prices.diskGiBMonth, "a month"),
     hourly("NAT gateways", sizes.natGateways, prices.natHour),
     line("traffic through them, GiB", sizes.expectedTraffic, prices.natGiB, "each"),
@@ -85,7 +89,9 @@ function pricesOf(region: string): Prices {
 function priceOf(prices: Record<string, number>, type: string, region: string): number {
   const found = prices[type];
   if (found === undefined) {
-    throw new RangeError(`There is no price for ${type} in ${region}; infra/aws/prices.json has ${Object.keys(prices).join(", ")}`);
+    throw new RangeError(
+      `There is no price for ${type} in ${region}; infra/aws/prices.json has ${Object.keys(prices).join(", ")}`,
+    );
   }
   return found;
 }

@@ -45,7 +45,10 @@ export class Doors extends pulumi.ComponentResource {
   }
 
   /** An existing certificate, or one for the doors' names, proved by records in the zone. */
-  private certificate(wanted: DoorName[], { zone, certificateArn }: DoorSettings): pulumi.Output<string> | undefined {
+  private certificate(
+    wanted: DoorName[],
+    { zone, certificateArn }: DoorSettings,
+  ): pulumi.Output<string> | undefined {
     if (certificateArn !== undefined) return pulumi.output(certificateArn);
     if (zone === undefined) return undefined;
     const [first, ...others] = wanted.map((door) => `${door}.${zone.domain}`);
@@ -111,30 +114,55 @@ export class Doors extends pulumi.ComponentResource {
   }
 
   /** Lets in who is on the list, and lets the door through to its port on the nodes. */
-  private securityGroup(door: DoorName, kind: DoorKind, { account, network, cluster, settings }: DoorsArgs): ec2.SecurityGroup {
+  private securityGroup(
+    door: DoorName,
+    kind: DoorKind,
+    { account, network, cluster, settings }: DoorsArgs,
+  ): ec2.SecurityGroup {
     const { nodePort } = doors[door];
     const group = new ec2.SecurityGroup(
       door,
-      { vpcId: network.vpcId, description: `${kind} door of ${door}`, tags: { Name: `${account.prefix}-${door}` } },
+      {
+        vpcId: network.vpcId,
+        description: `${kind} door of ${door}`,
+        tags: { Name: `${account.prefix}-${door}` },
+      },
       { parent: this },
     );
     const ranges = settings.allowList.length > 0 ? settings.allowList : [network.cidr];
     for (const [index, cidrIpv4] of ranges.entries()) {
       new vpc.SecurityGroupIngressRule(
         `${door}-${index + 1}`,
-        { securityGroupId: group.id, cidrIpv4, ipProtocol: "tcp", fromPort: httpsPort, toPort: httpsPort, description: "From the allow-list" },
+        {
+          securityGroupId: group.id,
+          cidrIpv4,
+          ipProtocol: "tcp",
+          fromPort: httpsPort,
+          toPort: httpsPort,
+          description: "From the allow-list",
+        },
         { parent: group },
       );
     }
     const forward = { ipProtocol: "tcp", fromPort: nodePort, toPort: nodePort };
     new vpc.SecurityGroupEgressRule(
       door,
-      { securityGroupId: group.id, referencedSecurityGroupId: cluster.securityGroupId, ...forward, description: "To the nodes" },
+      {
+        securityGroupId: group.id,
+        referencedSecurityGroupId: cluster.securityGroupId,
+        ...forward,
+        description: "To the nodes",
+      },
       { parent: group },
     );
     new vpc.SecurityGroupIngressRule(
       `${door}-nodes`,
-      { securityGroupId: cluster.securityGroupId, referencedSecurityGroupId: group.id, ...forward, description: `From the door of ${door}` },
+      {
+        securityGroupId: cluster.securityGroupId,
+        referencedSecurityGroupId: group.id,
+        ...forward,
+        description: `From the door of ${door}`,
+      },
       { parent: group },
     );
     return group;
@@ -179,7 +207,9 @@ export class Doors extends pulumi.ComponentResource {
     new autoscaling.Attachment(
       door,
       {
-        autoscalingGroupName: cluster.services.resources.apply((all) => all[0]?.autoscalingGroups?.[0]?.name ?? ""),
+        autoscalingGroupName: cluster.services.resources.apply(
+          (all) => all[0]?.autoscalingGroups?.[0]?.name ?? "",
+        ),
         lbTargetGroupArn: targets.arn,
       },
       { parent: targets },

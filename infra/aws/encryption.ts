@@ -22,12 +22,22 @@ export class Encryption extends pulumi.ComponentResource {
   constructor(name: string, args: EncryptionArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:aws:Encryption", name, {}, options);
     this.data = this.key("data", "buckets, database, passwords", args, []);
-    this.cluster = this.key("cluster", "cluster secrets, disks, images", args, autoscalingMayUse(args.account));
+    this.cluster = this.key(
+      "cluster",
+      "cluster secrets, disks, images",
+      args,
+      autoscalingMayUse(args.account),
+    );
     this.logs = this.key("logs", "logs and alarms", args, logsMayUse(args.account));
     this.registerOutputs({ data: this.data.arn, cluster: this.cluster.arn, logs: this.logs.arn });
   }
 
-  private key(name: string, what: string, { account, ephemeral }: EncryptionArgs, statements: Statement[]): kms.Key {
+  private key(
+    name: string,
+    what: string,
+    { account, ephemeral }: EncryptionArgs,
+    statements: Statement[],
+  ): kms.Key {
     const key = new kms.Key(
       name,
       {
@@ -38,7 +48,11 @@ export class Encryption extends pulumi.ComponentResource {
       },
       dataOptions(this, ephemeral),
     );
-    new kms.Alias(name, { name: `alias/${account.prefix}-${name}`, targetKeyId: key.keyId }, { parent: this });
+    new kms.Alias(
+      name,
+      { name: `alias/${account.prefix}-${name}`, targetKeyId: key.keyId },
+      { parent: this },
+    );
     return key;
   }
 }

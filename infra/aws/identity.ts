@@ -113,7 +113,12 @@ function bucketStatements(access: readonly PlaceAccess[], args: IdentityArgs): S
     const sid = `${place[0]?.toUpperCase() ?? ""}${place.slice(1)}`;
     return [
       { Sid: `${sid}Bucket`, Effect: "Allow", Action: actions.bucket, Resource: [arn] },
-      { Sid: `${sid}Objects`, Effect: "Allow", Action: actions.objects, Resource: [pulumi.interpolate`${arn}/*`] },
+      {
+        Sid: `${sid}Objects`,
+        Effect: "Allow",
+        Action: actions.objects,
+        Resource: [pulumi.interpolate`${arn}/*`],
+      },
     ];
   });
   const writes = access.some(({ write }) => write);

@@ -64,7 +64,11 @@ export class Network extends pulumi.ComponentResource {
       { parent: this },
     );
     // Whatever is started without a security group of its own gets this one: it lets nothing in or out.
-    new ec2.DefaultSecurityGroup("closed", { vpcId: network.id, ingress: [], egress: [] }, { parent: network });
+    new ec2.DefaultSecurityGroup(
+      "closed",
+      { vpcId: network.id, ingress: [], egress: [] },
+      { parent: network },
+    );
     if (flowLog !== undefined) {
       new ec2.FlowLog(
         "refused",
@@ -117,7 +121,11 @@ export class Network extends pulumi.ComponentResource {
     const parent = network;
     const everywhere = "0.0.0.0/0";
     const gateway = new ec2.InternetGateway("internet", { vpcId: network.id }, { parent });
-    const publicTable = new ec2.RouteTable("public", { vpcId: network.id, tags: { Name: `${account.prefix}-public` } }, { parent });
+    const publicTable = new ec2.RouteTable(
+      "public",
+      { vpcId: network.id, tags: { Name: `${account.prefix}-public` } },
+      { parent },
+    );
     const out = new ec2.Route(
       "public",
       { routeTableId: publicTable.id, destinationCidrBlock: everywhere, gatewayId: gateway.id },
@@ -142,14 +150,22 @@ export class Network extends pulumi.ComponentResource {
 
     return privateSubnets.map((subnet, index) => {
       const name = `private-${index + 1}`;
-      const table = new ec2.RouteTable(name, { vpcId: network.id, tags: { Name: `${account.prefix}-${name}` } }, { parent });
+      const table = new ec2.RouteTable(
+        name,
+        { vpcId: network.id, tags: { Name: `${account.prefix}-${name}` } },
+        { parent },
+      );
       const nat = nats[index] ?? nats[0];
       const route = new ec2.Route(
         name,
         { routeTableId: table.id, destinationCidrBlock: everywhere, natGatewayId: nat?.id },
         { parent: table },
       );
-      const association = new ec2.RouteTableAssociation(name, { routeTableId: table.id, subnetId: subnet.id }, { parent: table });
+      const association = new ec2.RouteTableAssociation(
+        name,
+        { routeTableId: table.id, subnetId: subnet.id },
+        { parent: table },
+      );
       this.ways.push(route, association);
       return table;
     });
@@ -175,12 +191,23 @@ export class Network extends pulumi.ComponentResource {
     );
     const group = new ec2.SecurityGroup(
       "endpoints",
-      { vpcId: network.id, description: "HTTPS from inside the network to AWS", tags: { Name: `${prefix}-endpoints` } },
+      {
+        vpcId: network.id,
+        description: "HTTPS from inside the network to AWS",
+        tags: { Name: `${prefix}-endpoints` },
+      },
       { parent },
     );
     new vpc.SecurityGroupIngressRule(
       "endpoints",
-      { securityGroupId: group.id, ipProtocol: "tcp", fromPort: 443, toPort: 443, cidrIpv4: network.cidrBlock, description: "HTTPS from inside" },
+      {
+        securityGroupId: group.id,
+        ipProtocol: "tcp",
+        fromPort: 443,
+        toPort: 443,
+        cidrIpv4: network.cidrBlock,
+        description: "HTTPS from inside",
+      },
       { parent: group },
     );
     const interfaces = endpointServices.map(

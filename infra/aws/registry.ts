@@ -38,7 +38,9 @@ export class Registry extends pulumi.ComponentResource {
   ref(name: string): pulumi.Output<string> {
     const reference = this.references.get(name);
     if (reference === undefined) {
-      throw new Error(`Image ${name} is not in the registry; there are ${[...this.references.keys()].join(", ")}`);
+      throw new Error(
+        `Image ${name} is not in the registry; there are ${[...this.references.keys()].join(", ")}`,
+      );
     }
     return reference;
   }

@@ -72,7 +72,12 @@ export function preset(size: SizeName, architecture: Architecture): Sizes {
     case "small":
       return {
         ...{ natGateways: 1, serviceNodes: 3, serviceNodesMost: 5, serviceInstance: node("xlarge") },
-        ...{ workerNodes: 1, workerNodesMost: 4, workerInstances: spot(architecture, "xlarge"), nodeDisk: 80 },
+        ...{
+          workerNodes: 1,
+          workerNodesMost: 4,
+          workerInstances: spot(architecture, "xlarge"),
+          nodeDisk: 80,
+        },
         ...{ databaseInstance: "db.t4g.medium", databaseDisk: 50, databaseDiskMost: 200 },
         ...{ catalogReplicas: 2, catalogMemory: 1024 },
         ...{ trinoMemory: 4096, trinoWorkers: 1, trinoWorkersMost: 2, trinoWorkerMemory: 6144 },
@@ -85,7 +90,12 @@ export function preset(size: SizeName, architecture: Architecture): Sizes {
     case "medium":
       return {
         ...{ natGateways: 3, serviceNodes: 3, serviceNodesMost: 6, serviceInstance: node("2xlarge") },
-        ...{ workerNodes: 2, workerNodesMost: 12, workerInstances: spot(architecture, "2xlarge"), nodeDisk: 120 },
+        ...{
+          workerNodes: 2,
+          workerNodesMost: 12,
+          workerInstances: spot(architecture, "2xlarge"),
+          nodeDisk: 120,
+        },
         ...{ databaseInstance: "db.m7g.large", databaseDisk: 100, databaseDiskMost: 1000 },
         ...{ catalogReplicas: 2, catalogMemory: 2048 },
         ...{ trinoMemory: 12288, trinoWorkers: 2, trinoWorkersMost: 6, trinoWorkerMemory: 16384 },
@@ -98,7 +108,12 @@ export function preset(size: SizeName, architecture: Architecture): Sizes {
     case "large":
       return {
         ...{ natGateways: 3, serviceNodes: 3, serviceNodesMost: 9, serviceInstance: node("4xlarge") },
-        ...{ workerNodes: 6, workerNodesMost: 60, workerInstances: spot(architecture, "4xlarge"), nodeDisk: 200 },
+        ...{
+          workerNodes: 6,
+          workerNodesMost: 60,
+          workerInstances: spot(architecture, "4xlarge"),
+          nodeDisk: 200,
+        },
         ...{ databaseInstance: "db.m7g.xlarge", databaseDisk: 500, databaseDiskMost: 4000 },
         ...{ catalogReplicas: 3, catalogMemory: 4096 },
         ...{ trinoMemory: 32768, trinoWorkers: 6, trinoWorkersMost: 30, trinoWorkerMemory: 40960 },
@@ -140,7 +155,8 @@ export function overridden(sizes: Sizes, json: string, fault: (expected: string)
     ["sparkWorkers", "sparkWorkersMost"],
     ["trinoWorkers", "trinoWorkersMost"],
   ] as const) {
-    if (merged[least] > merged[most]) fault(`"${least}" (${merged[least]}) to be at most "${most}" (${merged[most]})`);
+    if (merged[least] > merged[most])
+      fault(`"${least}" (${merged[least]}) to be at most "${most}" (${merged[most]})`);
   }
   return merged;
 }

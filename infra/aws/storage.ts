@@ -68,10 +68,7 @@ export class Storage extends pulumi.ComponentResource {
       place,
       {
         bucket: bucket.bucket,
-        rules: [
-          tidy,
-          ...(place === "events" ? [expire("event-logs", days.eventLog)] : []),
-        ],
+        rules: [tidy, ...(place === "events" ? [expire("event-logs", days.eventLog)] : [])],
       },
       { parent: this },
     );

@@ -42,15 +42,20 @@ export function readPolicy(json: string): Policy {
 
 /** Whether the policies together allow a request: some statement allows it, and none denies it. */
 export function allows(policies: Policy[], request: Request): boolean {
-  const statements = policies.flatMap(({ Statement }) => Statement).filter((statement) => applies(statement, request));
+  const statements = policies
+    .flatMap(({ Statement }) => Statement)
+    .filter((statement) => applies(statement, request));
   if (statements.some(({ Effect }) => Effect === "Deny")) return false;
   return statements.some(({ Effect }) => Effect === "Allow");
 }
 
 function applies(statement: PolicyStatement, request: Request): boolean {
-  const matchesAction = list(statement.Action).some((pattern) => matches(pattern.toLowerCase(), request.action.toLowerCase()));
+  const matchesAction = list(statement.Action).some((pattern) =>
+    matches(pattern.toLowerCase(), request.action.toLowerCase()),
+  );
   const matchesResource =
-    statement.Resource === undefined || list(statement.Resource).some((pattern) => matches(pattern, request.resource));
+    statement.Resource === undefined ||
+    list(statement.Resource).some((pattern) => matches(pattern, request.resource));
   return (
     matchesAction &&
     matchesResource &&
@@ -63,7 +68,9 @@ function applies(statement: PolicyStatement, request: Request): boolean {
 
 function matchesPrincipal(principal: PolicyStatement["Principal"], asking: string | undefined): boolean {
   if (principal === undefined || principal === "*") return true;
-  return Object.entries(principal).some(([kind, names]) => list(names).some((name) => `${kind}:${name}` === asking));
+  return Object.entries(principal).some(([kind, names]) =>
+    list(names).some((name) => `${kind}:${name}` === asking),
+  );
 }
 
 function holds(operator: string, value: string | undefined, wanted: string[]): boolean {

@@ -23,7 +23,12 @@ describe("the AWS settings", () => {
   });
 
   it("report all faults at once", () => {
-    const message = faultsOf({ awsRegion: "Dublin", awsSize: "huge", awsBackupDays: "90", awsAccountId: "123" });
+    const message = faultsOf({
+      awsRegion: "Dublin",
+      awsSize: "huge",
+      awsBackupDays: "90",
+      awsAccountId: "123",
+    });
     expect(message).toContain("4 faults");
     expect(message).toContain('lakestack:awsRegion is "Dublin", expected a region such as eu-west-1');
     expect(message).toContain('lakestack:awsSize is "huge", expected one of small, medium, large');
@@ -36,7 +41,10 @@ describe("the AWS settings", () => {
   });
 
   it("refuse a public door without a list of who may come", () => {
-    const message = faultsOf({ awsTrinoDoor: "public", awsCertificateArn: "arn:aws:acm:eu-west-1:1:certificate/a" });
+    const message = faultsOf({
+      awsTrinoDoor: "public",
+      awsCertificateArn: "arn:aws:acm:eu-west-1:1:certificate/a",
+    });
     expect(message).toContain("expected who may reach the public doors");
   });
 
@@ -69,8 +77,12 @@ describe("the AWS settings", () => {
 
   it("say what is wrong with an override", () => {
     expect(faultsOf({ awsOverrides: "many" })).toContain("expected a JSON object such as");
-    expect(faultsOf({ awsOverrides: '{"trinoWorker": 4}' })).toContain('no "trinoWorker"; the keys are natGateways');
-    expect(faultsOf({ awsOverrides: '{"trinoWorkers": "4"}' })).toContain('"trinoWorkers" to be a whole number above 0');
+    expect(faultsOf({ awsOverrides: '{"trinoWorker": 4}' })).toContain(
+      'no "trinoWorker"; the keys are natGateways',
+    );
+    expect(faultsOf({ awsOverrides: '{"trinoWorkers": "4"}' })).toContain(
+      '"trinoWorkers" to be a whole number above 0',
+    );
     expect(faultsOf({ awsOverrides: '{"natGateways": 2}' })).toContain('"natGateways" to be 1 or 3');
     expect(faultsOf({ awsOverrides: '{"workerNodes": 9}' })).toContain('to be at most "workerNodesMost" (4)');
   });
