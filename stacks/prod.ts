@@ -31,7 +31,7 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
   const config: StackConfig = { ...settings, ...aws.sizes };
   const namespace = config.kubernetesNamespace;
   const sources = loadSources(config.sourcesFile);
-  const secrets = await loadSecrets([...trinoHosts(stack), ...clusterNames("trino", namespace)]);
+  const secrets = await loadSecrets(certificateHosts(stack, namespace));
 
   const foundation = makeFoundation(aws, stack, namespace);
   const registry = makeRegistry(foundation, aws, stack);
@@ -185,6 +185,8 @@ function podIdentityAgent() {
   return [{ to: [{ ipBlock: { cidr: "169.254.170.23/32" } }], ports: [{ protocol: "TCP", port: 80 }] }];
 }
 
-/** Names by which a Service is called inside the cluster, from its own namespace and from others. */
-const clusterNames = (service: string, namespace: string) =>
-  ["", ".svc", ".svc.cluster.local"].map((end) => `${service}.${namespace}${end}`);
+/** Names that Trino's own certificate is for: inside the cluster, and at the end of a port-forward. */
+export const certificateHosts = (stack: string, namespace: string) => [
+  ...trinoHosts(stack),
+  ...["", ".svc", ".svc.cluster.local"].map((end) => `trino.${namespace}${end}`),
+];

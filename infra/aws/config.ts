@@ -53,12 +53,12 @@ export interface DoorSettings {
 
 /** Reads values that may be left empty, and lists. */
 class AwsReader extends Reader {
-  optional(key: string, pattern: RegExp, expected: string): string | undefined {
+  given(key: string, pattern: RegExp, expected: string): string | undefined {
     const value = this.text(key, new RegExp(`^$|${pattern.source}`), `${expected}, or nothing`);
     return value === "" ? undefined : value;
   }
 
-  list(key: string, pattern: RegExp, expected: string): string[] {
+  items(key: string, pattern: RegExp, expected: string): string[] {
     const items = this.text(key, /^/, "a list")
       .split(",")
       .map((item) => item.trim())
@@ -71,7 +71,7 @@ class AwsReader extends Reader {
 
   /** Address ranges; never the whole internet, which is no allow-list. */
   ranges(key: string): string[] {
-    return this.list(
+    return this.items(
       key,
       /^(\d{1,3}\.){3}\d{1,3}\/([1-9]|[12]\d|3[0-2])$/,
       "address ranges such as 203.0.113.0/24 (and not 0.0.0.0/0)",
@@ -94,13 +94,13 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
   );
   const result: AwsConfig = {
     region: read.text("awsRegion", /^[a-z]{2}(-[a-z]+)+-\d$/, "a region such as eu-west-1"),
-    accountId: read.optional("awsAccountId", /^\d{12}$/, "an account's 12 digits"),
+    accountId: read.given("awsAccountId", /^\d{12}$/, "an account's 12 digits"),
     sizes,
     architecture,
     ephemeral: read.boolean("awsEphemeral"),
     kubernetesVersion: read.text("awsKubernetesVersion", /^1\.\d\d$/, "a version such as 1.35"),
     endpointAllowList: read.ranges("awsEndpointAllowList"),
-    adminArns: read.list(
+    adminArns: read.items(
       "awsAdminArns",
       /^arn:aws[\w-]*:iam::\d{12}:(role|user)\/\S+$/,
       "ARNs of roles or users",
@@ -111,12 +111,12 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
       source: bucketName(read, "awsSourceBucket"),
       events: bucketName(read, "awsEventsBucket"),
     },
-    sourceKeyArn: read.optional("awsSourceKeyArn", /^arn:aws[\w-]*:kms:\S+$/, "the ARN of a KMS key"),
+    sourceKeyArn: read.given("awsSourceKeyArn", /^arn:aws[\w-]*:kms:\S+$/, "the ARN of a KMS key"),
     doors: readDoors(read),
     logRetentionDays: read.integer("awsLogRetentionDays", 7, 731),
     backupDays: read.integer("awsBackupDays", 1, 35),
-    alarmEmail: read.optional("awsAlarmEmail", /^\S+@\S+\.\S+$/, "an e-mail address"),
-    autoscalerImage: read.optional(
+    alarmEmail: read.given("awsAlarmEmail", /^\S+@\S+\.\S+$/, "an e-mail address"),
+    autoscalerImage: read.given(
       "awsAutoscalerImage",
       /^\S+@sha256:[0-9a-f]{64}$/,
       "an image's reference with its digest (…@sha256:…)",
@@ -152,15 +152,15 @@ function setElsewhere(config: pulumi.Config, sizeKeys: string[]): ConfigFault[] 
 }
 
 function bucketName(read: AwsReader, key: string): string | undefined {
-  return read.optional(key, /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "a bucket's name");
+  return read.given(key, /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "a bucket's name");
 }
 
 function readNetwork(read: AwsReader): NetworkChoice {
   const cidr = read.text("awsVpcCidr", /^(\d{1,3}\.){2}0\.0\/16$/, "a range such as 10.64.0.0/16");
-  const vpcId = read.optional("awsVpcId", /^vpc-[0-9a-f]+$/, "a network's ID such as vpc-0abc");
+  const vpcId = read.given("awsVpcId", /^vpc-[0-9a-f]+$/, "a network's ID such as vpc-0abc");
   const subnet = /^subnet-[0-9a-f]+$/;
-  const privateSubnetIds = read.list("awsPrivateSubnetIds", subnet, "IDs such as subnet-0abc");
-  const publicSubnetIds = read.list("awsPublicSubnetIds", subnet, "IDs such as subnet-0abc");
+  const privateSubnetIds = read.items("awsPrivateSubnetIds", subnet, "IDs such as subnet-0abc");
+  const publicSubnetIds = read.items("awsPublicSubnetIds", subnet, "IDs such as subnet-0abc");
   if (vpcId === undefined) return { kind: "new", cidr };
   if (privateSubnetIds.length < 3) {
     const value = privateSubnetIds.join(",");
@@ -177,13 +177,13 @@ function readDoors(read: AwsReader): DoorSettings {
   const trino = read.choice("awsTrinoDoor", doorKinds);
   const airflow = read.choice("awsAirflowDoor", doorKinds);
   const allowList = read.ranges("awsDoorAllowList");
-  const zoneId = read.optional("awsZoneId", /^Z[0-9A-Z]+$/, "a zone's ID such as Z0123");
-  const domain = read.optional(
+  const zoneId = read.given("awsZoneId", /^Z[0-9A-Z]+$/, "a zone's ID such as Z0123");
+  const domain = read.given(
     "awsDomain",
     /^([a-z0-9-]+\.)+[a-z]{2,}$/,
     "a domain such as data.example.org",
   );
-  const certificateArn = read.optional(
+  const certificateArn = read.given(
     "awsCertificateArn",
     /^arn:aws[\w-]*:acm:\S+$/,
     "the ARN of an ACM certificate",

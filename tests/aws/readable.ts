@@ -7,15 +7,18 @@ import type { Graph, Registered } from "./graph";
  */
 export function readable(graph: Graph, component: string): string {
   return graph.resources
-    .filter(({ urn, type }) => belongsTo(urn, component) && !type.startsWith("lakestack:"))
+    .filter(({ urn, type }) => componentOf(graph, urn) === component && !type.startsWith("lakestack:"))
     .sort((a, b) => label(a).localeCompare(label(b), "en"))
     .map((resource) => describe(graph, resource))
     .join("\n");
 }
 
-/** URNs of children name the types of their parents, the topmost first. */
-function belongsTo(urn: string, component: string): boolean {
-  return urn.includes(`::lakestack:${component}$`);
+/** The component of ours that a resource belongs to, as `aws:Network`. */
+export function componentOf(graph: Graph, urn: string): string | undefined {
+  const resource = graph.resources.find((each) => each.urn === urn);
+  if (resource === undefined) return undefined;
+  const [project, component] = resource.type.split(/:(.*)/);
+  return project === "lakestack" ? component : componentOf(graph, resource.parent);
 }
 
 const label = ({ type, name }: Registered) => `${type.split(":").at(-1) ?? type} ${name}`;
@@ -42,7 +45,9 @@ function openedPolicies(value: unknown): unknown {
   if (typeof value === "object" && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, openedPolicies(inner)]));
   }
-  return typeof value === "string" && value.startsWith("{") ? openedPolicies(JSON.parse(value)) : value;
+  if (typeof value !== "string") return value;
+  // An image's tag names its content, which is no concern of this text.
+  return value.startsWith('{"') ? openedPolicies(JSON.parse(value)) : value.replace(/\b[0-9a-f]{12}$/, "CONTENT");
 }
 
 /** The cluster's objects in one line each: what they are, and what they wait for among AWS's resources. */

@@ -1,7 +1,6 @@
-import { readAwsConfig } from "../../infra/aws/config";
 import { readConfig } from "../../infra/config";
 import { completeSecrets } from "../../infra/secrets";
-import { prod } from "../../stacks/prod";
+import { certificateHosts, prod } from "../../stacks/prod";
 import { evaluate, type Graph } from "./graph";
 
 /** An image's reference of the form that the settings want. */
@@ -9,12 +8,9 @@ export const someImage = `example/cluster-autoscaler@sha256:${"0".repeat(64)}`;
 
 /** The whole program of the stack on AWS, run with mocks. */
 export async function prodGraph(values: Record<string, string> = {}): Promise<Graph> {
-  const secrets = JSON.stringify(await completeSecrets({}, ["localhost"]));
+  const secrets = JSON.stringify(await completeSecrets({}, certificateHosts("prod", "lakestack")));
   return evaluate(
-    () => {
-      readAwsConfig();
-      return prod(readConfig());
-    },
+    () => prod(readConfig()),
     { platform: "aws", awsAutoscalerImage: someImage, secrets, ...values },
     ["secrets"],
   );

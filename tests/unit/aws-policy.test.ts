@@ -1,9 +1,12 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { rules } from "../../policy/rules";
 import { stackRules } from "../../policy/stack-rules";
 import type { Subject } from "../../policy/subject";
 import type { Graph } from "../aws/graph";
 import { prodGraph } from "../aws/stack";
+
+// The whole program runs for each set of settings.
+vi.setConfig({ testTimeout: 60_000 });
 
 let graph: Graph;
 

@@ -1,8 +1,11 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { objectStoreAccess, storeActions } from "../../infra/access";
 import { Graph } from "../aws/graph";
 import { allows, type Policy, readPolicy, type Request } from "../aws/iam";
 import { prodGraph } from "../aws/stack";
+
+// The whole program runs for each set of settings.
+vi.setConfig({ testTimeout: 60_000 });
 
 const account = "123456789012";
 const bucket = (place: string) => `arn:aws:s3:::lakestack-prod-${place}-${account}`;
@@ -215,6 +218,11 @@ describe("who may take a role", () => {
       "spark-history": role("spark"),
       "airflow-scheduler": role("spark"),
     });
+    const accounts = graph.ofType("kubernetes:core/v1:ServiceAccount").map(({ inputs }) => {
+      const { name, namespace } = inputs["metadata"] as { name: string; namespace: string };
+      return `${namespace}/${name}`;
+    });
+    expect(accounts).toEqual(expect.arrayContaining(associations.map(([account]) => `lakestack/${String(account)}`)));
   });
 });
 

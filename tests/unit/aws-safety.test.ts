@@ -1,7 +1,10 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { Graph, type Registered } from "../aws/graph";
 import { readPolicy } from "../aws/iam";
 import { prodGraph } from "../aws/stack";
+
+// The whole program runs for each set of settings.
+vi.setConfig({ testTimeout: 60_000 });
 
 const types = {
   bucket: "aws:s3/bucket:Bucket",
