@@ -29,6 +29,17 @@ export default defineConfig({
         },
       },
       {
+        // A real Kubernetes cluster.
+        extends: true,
+        test: {
+          name: "kubernetes-plugin",
+          include: ["tests/kubernetes-plugin/**/*.test.ts"],
+          testTimeout: 5 * minutes,
+          hookTimeout: 5 * minutes,
+          fileParallelism: false,
+        },
+      },
+      {
         // A real engine, language host and plugin.
         extends: true,
         test: {

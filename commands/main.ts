@@ -1,5 +1,6 @@
 import { terminalReporter, UserError } from "../toolchain/index";
 import { type Command, messageOf } from "./command";
+import { assertOnDocker } from "./docker-only";
 import { table } from "./table";
 
 interface Entry {
@@ -115,6 +116,7 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
       "Set another, or unset it for the stack dev.",
     );
   }
+  await assertOnDocker(name ?? "", stack);
   try {
     return await command.run(args, { stack, reporter: terminalReporter(), signal });
   } catch (error) {

@@ -1,25 +1,25 @@
-/** What the stack keeps in its object store, whatever the store and whatever the buckets' names. */
-export const places = ["warehouse", "source", "events"] as const;
-export type Place = (typeof places)[number];
+/** What the buckets of the object store are for: the tables, data that is ingested, Spark's event logs. */
+export const bucketPurposes = ["warehouse", "source", "events"] as const;
+export type BucketPurpose = (typeof bucketPurposes)[number];
 
-/** One service's right on one place. */
-export interface PlaceAccess {
-  place: Place;
+/** One service's right on one bucket. */
+export interface BucketAccess {
+  bucket: BucketPurpose;
   write: boolean;
 }
 
 /**
- * Who may do what in the object store: one identity a service, each with the places it works on and no more. MinIO's
+ * Who may do what in the object store: one identity a service, each with the buckets it works on and no more. MinIO's
  * users and AWS's roles are made from it. Tables are read and written with keys that the catalog lends, so only the
  * catalog is at home in the warehouse.
  */
 export const objectStoreAccess = {
-  catalog: [{ place: "warehouse", write: true }],
+  catalog: [{ bucket: "warehouse", write: true }],
   spark: [
-    { place: "source", write: false },
-    { place: "events", write: true },
+    { bucket: "source", write: false },
+    { bucket: "events", write: true },
   ],
-} as const satisfies Record<string, readonly PlaceAccess[]>;
+} as const satisfies Record<string, readonly BucketAccess[]>;
 
 /** Services that are users of the store. */
 export type StoreUser = keyof typeof objectStoreAccess;

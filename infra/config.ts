@@ -21,6 +21,7 @@ const memoryKeys = [
   "databaseMemory",
   "catalogMemory",
   "trinoMemory",
+  "trinoWorkerMemory",
   "airflowApiMemory",
   "airflowSchedulerMemory",
   "airflowDagProcessorMemory",
@@ -43,13 +44,61 @@ const leastMemory: Record<(typeof memoryKeys)[number], number> = {
   databaseMemory: 128,
   catalogMemory: 512,
   trinoMemory: 1536,
+  trinoWorkerMemory: 1024,
   airflowApiMemory: 512,
   airflowSchedulerMemory: 1536,
   airflowDagProcessorMemory: 384,
   airflowTriggererMemory: 384,
 };
 
-export type Platform = "docker";
+/** Whole numbers that are no ports and no sizes of memory, each with its least and its most. */
+const counts = {
+  sparkWorkers: [1, 100],
+  sparkWorkersMost: [0, 1000],
+  sparkWorkerCores: [1, 256],
+  catalogReplicas: [1, 20],
+  trinoWorkers: [0, 1000],
+  trinoWorkersMost: [0, 1000],
+  trinoDrainSeconds: [30, 86400],
+  airflowSchedulers: [1, 20],
+  airflowParallelism: [1, 1000],
+  objectStoreSize: [1, 65536],
+  databaseSize: [1, 65536],
+  cpuRequest: [1, 64000],
+  memoryRequestPercent: [1, 100],
+} as const satisfies Record<string, readonly [number, number]>;
+
+const booleanKeys = ["objectStoreConsole", "publishCatalog", "keepVolumes", "objectStorePathStyle"] as const;
+
+/** Text that may be empty, which then means "none" or "the usual one". */
+const optionalText = {
+  kubernetesContext: [/^\S*$/, "the name of a context of the kubeconfig, or nothing for its current one"],
+  storageClass: [/^[a-z0-9.-]*$/, "the name of a storage class, or nothing for the cluster's default"],
+  imageRegistry: [
+    /^([\w.-]+(:\d+)?(\/[\w.-]+)*)?$/,
+    'a registry and a folder in it ("registry.example.com/lakestack"), or nothing',
+  ],
+  airflowHost: [/^[a-z0-9.-]*$/, "a host name, or nothing"],
+  ingressClass: [/^[a-z0-9.-]*$/, "the name of an ingress class, or nothing for the cluster's default"],
+  ingressNamespace: [/^[a-z0-9-]*$/, "the name of a namespace, or nothing"],
+  ingressTlsSecret: [/^[a-z0-9.-]*$/, "the name of a Secret, or nothing"],
+  certificateIssuer: [/^[a-z0-9.-]*$/, "the name of a ClusterIssuer of cert-manager's, or nothing"],
+  objectStoreEndpoint: [
+    /^(https?:\/\/[^\s/]+)?$/,
+    "a URL without a path, or nothing for the stack's own store",
+  ],
+  databaseAddress: [/^([\w.-]+:\d+)?$/, "HOST:PORT, or nothing for the stack's own database"],
+  databaseAuthoritiesFile: [/^.*$/, "the name of a PEM file, or nothing"],
+} as const satisfies Record<string, readonly [RegExp, string]>;
+
+const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket"] as const;
+
+const doorKinds = ["none", "load-balancer", "node-port"] as const;
+const pageDoorKinds = [...doorKinds, "ingress"] as const;
+
+const platforms = ["docker", "kubernetes", "aws"] as const;
+
+export type Platform = (typeof platforms)[number];
 
 /** The stack's configuration, checked. Meaning and defaults of every key: `Pulumi.yaml`. */
 export interface StackConfig
@@ -57,14 +106,23 @@ export interface StackConfig
     Record<(typeof portKeys)[number], number>,
     Record<(typeof memoryKeys)[number], number>,
     Record<(typeof coreKeys)[number], number>,
-    Record<(typeof userKeys)[number], string> {
+    Record<(typeof userKeys)[number], string>,
+    Record<keyof typeof counts, number>,
+    Record<(typeof booleanKeys)[number], boolean>,
+    Record<keyof typeof optionalText, string>,
+    Record<(typeof bucketKeys)[number], string> {
   platform: Platform;
   sourcesFile: string;
-  objectStoreConsole: boolean;
-  publishCatalog: boolean;
-  sparkWorkers: number;
-  sparkWorkerCores: number;
-  airflowParallelism: number;
+  kubernetesNamespace: string;
+  /** Names beside the cluster's own that clients call Trino by; the first is told to users. */
+  trinoHosts: string[];
+  trinoDoor: (typeof doorKinds)[number];
+  objectStoreDoor: (typeof doorKinds)[number];
+  airflowDoor: (typeof pageDoorKinds)[number];
+  /** Address ranges that may use Trino's load balancer; all, if there are none. */
+  trinoSourceRanges: string[];
+  objectStoreRegion: string;
+  databaseAdministrator: string;
 }
 
 /** One value that can't be used. */
@@ -104,6 +162,23 @@ export class Reader {
     return "";
   }
 
+  optional(key: string, pattern: RegExp, expected: string): string {
+    const value = this.config.get(key) ?? "";
+    if (!pattern.test(value)) this.faults.push({ key, value, expected });
+    return value;
+  }
+
+  /** Values with commas between them; none if there is nothing. */
+  list(key: string, pattern: RegExp, expected: string): string[] {
+    const value = this.config.get(key) ?? "";
+    const parts = value
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+    if (!parts.every((part) => pattern.test(part))) this.faults.push({ key, value, expected });
+    return parts;
+  }
+
   integer(key: string, least: number, most: number, unit = ""): number {
     const value = this.config.get(key);
     const number = Number(value);
@@ -137,25 +212,50 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
     Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;
 
   const result: StackConfig = {
-    platform: read.choice("platform", ["docker"] as const),
+    platform: read.choice("platform", platforms),
     sourcesFile: read.text("sourcesFile", /\S/, "the name of a YAML file"),
-    objectStoreConsole: read.boolean("objectStoreConsole"),
-    publishCatalog: read.boolean("publishCatalog"),
+    kubernetesNamespace: read.text("kubernetesNamespace", /^[a-z0-9][a-z0-9-]*$/, "the name of a namespace"),
+    trinoHosts: read.list("trinoHosts", /^[a-z0-9.-]+$/, "host names or addresses with commas between them"),
+    trinoDoor: read.choice("trinoDoor", doorKinds),
+    objectStoreDoor: read.choice("objectStoreDoor", doorKinds),
+    airflowDoor: read.choice("airflowDoor", pageDoorKinds),
+    trinoSourceRanges: read.list(
+      "trinoSourceRanges",
+      /^[\d.]+\/\d+$/,
+      "address ranges (10.0.0.0/8) with commas between them",
+    ),
+    objectStoreRegion: read.text("objectStoreRegion", /^[a-z0-9-]+$/, "the name of a region"),
+    databaseAdministrator: read.text("databaseAdministrator", /^\w+$/, "the name of a role"),
+    ...each(booleanKeys, (key) => read.boolean(key)),
+    ...each(keysOf(optionalText), (key) => {
+      const [pattern, expected] = optionalText[key];
+      return read.optional(key, pattern, expected);
+    }),
+    ...each(bucketKeys, (key) => read.text(key, /^[a-z0-9][a-z0-9.-]{2,62}$/, "the name of a bucket")),
     ...each(userKeys, (key) =>
       read.text(key, /^[A-Za-z][\w.-]{2,19}$/, "3 to 20 letters, digits or _.-, a letter first"),
     ),
     ...each(portKeys, (key) => read.integer(key, 1, 65535)),
     ...each(memoryKeys, (key) => read.integer(key, leastMemory[key], 1048576, " (MiB)")),
     ...each(coreKeys, (key) => read.integer(key, 0, 1024)),
-    sparkWorkers: read.integer("sparkWorkers", 1, 100),
-    sparkWorkerCores: read.integer("sparkWorkerCores", 1, 256),
-    airflowParallelism: read.integer("airflowParallelism", 1, 1000),
+    ...each(keysOf(counts), (key) => {
+      const [least, most] = counts[key];
+      return read.integer(key, least, most);
+    }),
   };
 
   read.faults.push(...portConflicts(result));
+  if (result.airflowDoor === "ingress" && result.airflowHost === "")
+    read.faults.push({
+      key: "airflowHost",
+      value: "",
+      expected: "the host name of the ingress (airflowDoor)",
+    });
   if (read.faults.length > 0) throw new ConfigError(read.faults);
   return result;
 }
+
+const keysOf = <T extends object>(table: T) => Object.keys(table) as (keyof T & string)[];
 
 /** Two services can't answer at one port. Spark's workers take a range. */
 function portConflicts(config: StackConfig): ConfigFault[] {

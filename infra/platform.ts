@@ -1,5 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { Workload } from "./workload";
+import type { Task, Workload } from "./workload";
 
 /** A workload that a platform has taken in. */
 export interface Deployment {
@@ -14,7 +14,10 @@ export interface Platform {
    * @param after what must answer before the workload starts.
    */
   deploy(workload: Workload, parent: pulumi.Resource, after?: Deployment[]): Deployment;
+}
 
-  /** Address at which the machine that runs Pulumi reaches a published port. */
-  readonly publishedHost: string;
+/** A platform that runs one-off steps beside the services, where the machine that runs Pulumi can't reach them. */
+export interface TaskRunner {
+  /** @returns what is ready when the step has succeeded. */
+  run(task: Task, parent: pulumi.Resource, after?: Deployment[]): Deployment;
 }

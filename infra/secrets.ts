@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import { createAuthority, createCertificate, remainingDays } from "./tls";
+import { covers, createAuthority, createCertificate, remainingDays } from "./tls";
 
 /** Every secret of a stack. All are generated; those that people type can be set by configuration. */
 export interface SecretValues {
@@ -51,7 +51,7 @@ function password(length = 24): string {
 }
 
 /**
- * Fills in what is missing and renews what is about to expire; keeps everything else.
+ * Fills in what is missing, renews what is about to expire or has other names; keeps everything else.
  *
  * @param hosts names that clients may call Trino by.
  */
@@ -82,7 +82,11 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     const authority = await createAuthority("Lakestack local authority");
     Object.assign(secrets, { caCertificate: authority.certificate, caKey: authority.key, trinoKey: "" });
   }
-  if (secrets.trinoKey === "" || remainingDays(secrets.trinoCertificate) < renewalDays) {
+  if (
+    secrets.trinoKey === "" ||
+    remainingDays(secrets.trinoCertificate) < renewalDays ||
+    !covers(secrets.trinoCertificate, hosts)
+  ) {
     const authority = { certificate: secrets.caCertificate, key: secrets.caKey };
     const server = await createCertificate(authority, hosts);
     Object.assign(secrets, { trinoCertificate: server.certificate, trinoKey: server.key });

@@ -64,6 +64,13 @@ export function remainingDays(certificate: string): number {
   return Math.floor((new x509.X509Certificate(certificate).notAfter.getTime() - Date.now()) / day);
 }
 
+/** Whether a PEM certificate is valid for all of these DNS names and addresses. */
+export function covers(certificate: string, hosts: string[]): boolean {
+  const names = new x509.X509Certificate(certificate).getExtension(x509.SubjectAlternativeNameExtension);
+  const covered = new Set((names?.names.items ?? []).map(({ value }) => value));
+  return hosts.every((host) => covered.has(host));
+}
+
 const pem = (certificate: x509.X509Certificate) => `${certificate.toString("pem")}\n`;
 
 async function pemKey(key: webcrypto.CryptoKey): Promise<string> {

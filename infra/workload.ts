@@ -1,30 +1,43 @@
 import type * as pulumi from "@pulumi/pulumi";
 
-/** A file put into the container before it starts. Its content is a secret if the Output is one. */
+/** A file put into the container before it starts. */
 export interface RenderedFile {
   /** Absolute path inside the container. */
   path: string;
+  /** A plain string is no secret. An Output may hold one, and is kept as if it did. */
   content: pulumi.Input<string>;
   /** Default false: 0444, else 0555. */
   executable?: boolean;
 }
 
-/** A TCP port that the workload listens on. */
+/** A TCP port that the workload listens on. Who may connect to it: `connections.ts`. */
 export interface Port {
   /** What is served there, for example "https" or "rpc". */
   name: string;
   /** Number inside the container. */
   port: number;
-  /** Number on the laptop's loopback address or the cluster's door; not published if absent. */
+  /** Number on the laptop's loopback address or at the cluster's door; not published if absent. */
   publish?: number;
+  /**
+   * The port is the first of so many, of which the program takes those that are free. Callers have learnt number and
+   * address from the instance itself. Default 1.
+   */
+  span?: number;
 }
 
 /** Data that outlives the container. */
 export interface DataVolume {
-  /** Name, unique in the stack. Workloads that name the same volume share it. */
+  /** Name, unique in the stack. */
   name: string;
   /** Absolute path inside the container. */
   path: string;
+  /** What it holds at most, GiB, where the platform counts. Default 10. */
+  sizeGiB?: number;
+  /**
+   * The volume is another workload's, which this one looks into where a platform can share it. Elsewhere an empty
+   * folder takes its place: whoever borrows must also have another way to what is in it.
+   */
+  borrowed?: boolean;
 }
 
 /** How the platform learns that the service answers. The command runs inside the container. */
@@ -37,6 +50,11 @@ export interface HealthCheck {
   timeoutSeconds?: number;
   /** Seconds that the service may take to answer for the first time. Default 120. */
   startSeconds?: number;
+  /**
+   * Asked in place of `command` when the question is whether only a restart helps: for a service whose `command` also
+   * fails while it merely waits for another. False: nothing that can be asked tells. Default: `command`.
+   */
+  alive?: string[] | false;
 }
 
 /** What a workload may use. */
@@ -47,27 +65,55 @@ export interface Resources {
   cpus?: number;
 }
 
-/**
- * What a service runs, in words that hold for a laptop and for a cluster alike. Services produce workloads;
- * platforms turn them into resources. Neither knows the other.
- */
-export interface Workload {
-  /** DNS name on the stack's network, and name of the workload in every listing. */
+/** More instances under load, fewer without. `replicas` is the least. */
+export interface Scale {
+  /** Instances at most. */
+  most: number;
+  /** Processor time that an instance should use, as a share of what it asks for, in percent. */
+  cpuPercent: number;
+}
+
+/** A program in a container: what a service and a one-off step have in common. */
+export interface Program {
+  /** DNS name on the stack's network, and name in every listing. */
   name: string;
   /** Image reference that names its content, so that another content is another reference. */
   image: pulumi.Input<string>;
   /** Exec form. */
   command: string[];
-  /** Run to its end before `command`, same image, environment and files: initialisation, migrations. */
-  prepare?: string[];
   environment?: Record<string, pulumi.Input<string>>;
   files?: RenderedFile[];
+  /** Folders beside /tmp that it writes to and nobody needs after it. All else of the image may be read-only. */
+  scratch?: string[];
+  resources: Resources;
+}
+
+/** A one-off step that ends by itself. It may run again at any time, and must do no harm then. */
+export interface Task extends Program {
+  /** Seconds that it may take, with the attempts that failed. Default 300. */
+  patienceSeconds?: number;
+}
+
+/**
+ * What a service runs, in words that hold for a laptop and for a cluster alike. Services produce workloads;
+ * platforms turn them into resources. Neither knows the other.
+ */
+export interface Workload extends Program {
+  /**
+   * Run to its end before `command`, same image, environment and files: initialisation, migrations. Where the workload
+   * has a volume of its own, it runs beside that, before each instance; else once for all instances.
+   */
+  prepare?: string[];
   ports?: Port[];
-  /** Number of equal, numbered instances, each with the next published port; a single, unnumbered one if absent. */
+  /** Number of equal instances, numbered where each has a name; a single, unnumbered one if absent. */
   replicas?: number;
+  scale?: Scale;
   volumes?: DataVolume[];
   health: HealthCheck;
-  resources: Resources;
-  /** Seconds between the polite and the final signal on stop. Default 30. */
+  /** Environment variable that takes the address at which others reach this very instance. */
+  ownAddressVariable?: string;
+  /** Run inside the container before it is told to stop: ends when the instance has nothing left to do. */
+  drain?: string[];
+  /** Seconds between the polite and the final signal on stop, with `drain`. Default 30. */
   stopGraceSeconds?: number;
 }

@@ -1,12 +1,19 @@
 import { readConfig } from "../infra/config";
-import type { Platform } from "../infra/config";
-import { dev } from "./dev";
+import type { Platform, StackConfig } from "../infra/config";
+import type { StackOutputs } from "./lakehouse";
 
-/** The programs, by the platform that the configuration names. */
-const programs = { docker: dev } satisfies Record<Platform, typeof dev>;
+type Program = (config: StackConfig) => Promise<StackOutputs>;
+
+/** The programs, by the platform that the configuration names. Only the one that runs is loaded, with its SDK. */
+const programs: Record<Platform, () => Promise<Program>> = {
+  docker: async () => (await import("./dev.js")).dev,
+  kubernetes: async () => (await import("./kubernetes.js")).kubernetesStack,
+  aws: async () => (await import("./prod.js")).prod,
+};
 
 /** What Pulumi runs. */
 module.exports = async () => {
   const config = readConfig();
-  return programs[config.platform](config);
+  const program = await programs[config.platform]();
+  return program(config);
 };

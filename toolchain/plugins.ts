@@ -17,18 +17,20 @@ const downloadLimit = 120_000;
 
 /** For an engine that we have built, on a network that has no official plugins either. */
 export async function installStandIns(): Promise<void> {
-  for (const standIn of pluginStandIns) await installStandIn(standIn, ownPulumiHome);
+  await Promise.all(pluginStandIns.map((standIn) => installStandIn(standIn, ownPulumiHome)));
 }
 
 /**
- * For an official Pulumi: gets the official plugins into its folder; where one cannot be had, all stand-ins into ours.
- * It is not tried again until `.lakestack/pulumi-home/plugins` is removed.
+ * For an official Pulumi: gets the official plugins that every stack uses into its folder; where one cannot be had, all
+ * stand-ins into ours. It is not tried again until `.lakestack/pulumi-home/plugins` is removed.
  *
  * @param home the folder to use: the user's own, or ours.
  * @returns the folder that has the plugins.
  */
 export async function ensurePlugins(reporter: Reporter, pulumi: string, home: string): Promise<string> {
-  const missing = pluginStandIns.filter((standIn) => pluginState(standIn, home) !== "official");
+  const missing = pluginStandIns.filter(
+    (standIn) => !standIn.whenUsed && pluginState(standIn, home) !== "official",
+  );
   if (missing.length === 0) return home;
   if (!existsSync(refusalNote) && (await downloadAll(reporter, pulumi, missing, home))) return home;
   await installStandIns();

@@ -12,11 +12,14 @@ export interface PluginStandIn {
   package: string;
   /** Its main module, in this folder. */
   main: string;
+  /** Only some stacks use it: Pulumi itself gets the official one when a program first does. */
+  whenUsed: boolean;
 }
 
 export const pluginStandIns: readonly PluginStandIn[] = [
-  { name: "docker", package: "@pulumi/docker", main: "docker-plugin/main.ts" },
-  { name: "aws", package: "@pulumi/aws", main: "aws-plugin/main.ts" },
+  { name: "docker", package: "@pulumi/docker", main: "docker-plugin/main.ts", whenUsed: false },
+  { name: "kubernetes", package: "@pulumi/kubernetes", main: "kubernetes-plugin/main.ts", whenUsed: true },
+  { name: "aws", package: "@pulumi/aws", main: "aws-plugin/main.ts", whenUsed: true },
 ];
 
 /** Beside a stand-in lies its bundle; the official plugin has no such file. */

@@ -2,7 +2,7 @@ import * as eks from "@pulumi/aws/eks";
 import * as iam from "@pulumi/aws/iam";
 import * as pulumi from "@pulumi/pulumi";
 import { objectStoreAccess, storeActions } from "../access";
-import type { Place, PlaceAccess, StoreUser } from "../access";
+import type { BucketPurpose, BucketAccess, StoreUser } from "../access";
 import type { Account } from "./account";
 import { policyDocument, trustPods } from "./policy-document";
 import type { Statement } from "./policy-document";
@@ -10,7 +10,7 @@ import type { BucketRef } from "./storage";
 
 export interface IdentityArgs {
   account: Account;
-  buckets: Record<Place, BucketRef>;
+  buckets: Record<BucketPurpose, BucketRef>;
   /** Key of the buckets that this stack makes. */
   dataKeyArn: pulumi.Input<string>;
   /** Key of an existing source bucket, if it has one of its own. */
@@ -106,11 +106,11 @@ export class Identity extends pulumi.ComponentResource {
 }
 
 /** The statements for a declared access: buckets, their objects, and the keys that the objects are encrypted with. */
-function bucketStatements(access: readonly PlaceAccess[], args: IdentityArgs): Statement[] {
-  const buckets = access.flatMap(({ place, write }): Statement[] => {
-    const { arn } = args.buckets[place];
+function bucketStatements(access: readonly BucketAccess[], args: IdentityArgs): Statement[] {
+  const buckets = access.flatMap(({ bucket, write }): Statement[] => {
+    const { arn } = args.buckets[bucket];
     const actions = storeActions(write);
-    const sid = `${place[0]?.toUpperCase() ?? ""}${place.slice(1)}`;
+    const sid = `${bucket.charAt(0).toUpperCase()}${bucket.slice(1)}`;
     return [
       { Sid: `${sid}Bucket`, Effect: "Allow", Action: actions.bucket, Resource: [arn] },
       {
@@ -124,7 +124,7 @@ function bucketStatements(access: readonly PlaceAccess[], args: IdentityArgs): S
   const writes = access.some(({ write }) => write);
   const actions = writes ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"];
   const foreign =
-    args.sourceKeyArn !== undefined && access.some(({ place }) => place === "source")
+    args.sourceKeyArn !== undefined && access.some(({ bucket }) => bucket === "source")
       ? [keyStatement("SourceKey", args.sourceKeyArn, ["kms:Decrypt"])]
       : [];
   return [...buckets, keyStatement("Key", args.dataKeyArn, actions), ...foreign];

@@ -1,7 +1,7 @@
 import * as s3 from "@pulumi/aws/s3";
 import * as pulumi from "@pulumi/pulumi";
-import { places } from "../access";
-import type { Place } from "../access";
+import { bucketPurposes } from "../access";
+import type { BucketPurpose } from "../access";
 import type { Account } from "./account";
 import { policyDocument } from "./policy-document";
 import { dataOptions } from "./protection";
@@ -11,7 +11,7 @@ export interface StorageArgs {
   /** Key of the buckets' objects. */
   keyArn: pulumi.Input<string>;
   /** Buckets that exist already, by name: taken as they are. */
-  existing: { [P in Place]?: string };
+  existing: { [P in BucketPurpose]?: string };
   ephemeral: boolean;
 }
 
@@ -26,17 +26,17 @@ const days = { incompleteUpload: 7, oldVersion: 30, eventLog: 90, accessLog: 90 
 
 /** The buckets: tables, source data, Spark's event logs, and who asked for what. */
 export class Storage extends pulumi.ComponentResource {
-  readonly buckets: Record<Place, BucketRef>;
+  readonly buckets: Record<BucketPurpose, BucketRef>;
   /** The buckets are there with all their settings. */
   readonly ready: pulumi.Resource[] = [];
 
   constructor(name: string, args: StorageArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:aws:Storage", name, {}, options);
-    const own = places.filter((place) => args.existing[place] === undefined);
+    const own = bucketPurposes.filter((place) => args.existing[place] === undefined);
     const logs = own.length > 0 ? this.accessLogs(args) : undefined;
     const made = new Map(own.map((place) => [place, this.bucket(place, args, logs)]));
     this.buckets = Object.fromEntries(
-      places.map((place) => {
+      bucketPurposes.map((place) => {
         const bucket = made.get(place);
         const existing = args.existing[place] ?? "";
         return [
@@ -47,11 +47,11 @@ export class Storage extends pulumi.ComponentResource {
           },
         ];
       }),
-    ) as Record<Place, BucketRef>;
+    ) as Record<BucketPurpose, BucketRef>;
     this.registerOutputs({});
   }
 
-  private bucket(place: Place, args: StorageArgs, logs: s3.Bucket | undefined): s3.Bucket {
+  private bucket(place: BucketPurpose, args: StorageArgs, logs: s3.Bucket | undefined): s3.Bucket {
     const bucket = this.closed(place, args, [
       {
         applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: args.keyArn },

@@ -8,9 +8,11 @@ export interface DockerPlatformArgs {
   stack: string;
 }
 
+/** Where published ports are. */
+export const loopback = "127.0.0.1";
+
 /** Runs workloads as containers of the local Docker engine, on one network, published on loopback only. */
 export class DockerPlatform extends pulumi.ComponentResource implements Platform {
-  readonly publishedHost = "127.0.0.1";
   private readonly prefix: string;
   private readonly stackLabel: { label: string; value: string };
   private readonly network: docker.Network;
@@ -66,13 +68,13 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
         ports: (workload.ports ?? []).flatMap(({ port, publish }) =>
           publish === undefined
             ? []
-            : [{ internal: port, external: publish + index, ip: this.publishedHost, protocol: "tcp" }],
+            : [{ internal: port, external: publish + index, ip: loopback, protocol: "tcp" }],
         ),
         volumes: (workload.volumes ?? []).map((volume) => ({
           volumeName: this.volume(volume.name).name,
           containerPath: volume.path,
         })),
-        networksAdvanced: [{ name: this.network.name, aliases: [name] }],
+        networksAdvanced: [{ name: this.network.name, aliases: [...new Set([name, workload.name])] }],
         labels: [this.stackLabel, { label: "lakestack.service", value: name }],
         ...health(workload.health),
         // Without the same value for memorySwap, the engine adds one of its own and every refresh shows a change.

@@ -1,17 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
-import type { Secrets } from "../secrets";
-import type { Database } from "./database";
-import { buckets } from "./object-store";
-import type { ObjectStore } from "./object-store";
+import { authoritiesFiles, databaseAuthoritiesFile } from "./database-access";
+import type { DatabaseAccess } from "./database-access";
+import type { ObjectStorage, StoreSettings } from "./object-storage";
 
 export interface CatalogArgs {
   platform: Platform;
   image: pulumi.Input<string>;
-  secrets: Secrets;
-  database: Database;
-  objectStore: ObjectStore;
+  database: DatabaseAccess;
+  objectStore: ObjectStorage;
+  /** Instances on the one database. Default one. */
+  replicas?: number;
   memoryMiB: number;
   cpus?: number;
   /** Port on the loopback address; not published if absent. The catalog asks for no password. */
@@ -31,22 +31,7 @@ export class Catalog extends pulumi.ComponentResource {
 
   constructor(name: string, args: CatalogArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Catalog", name, {}, options);
-    const { database, objectStore, secrets } = args;
-    const properties = pulumi
-      .all([database.catalog.password, secrets.catalogObjectStoreKey])
-      .apply(([databasePassword, objectStoreKey]) =>
-        renderCatalog({
-          database: { address: database.address, name: database.catalog.name, password: databasePassword },
-          objectStore: {
-            endpoint: objectStore.endpoint,
-            region: objectStore.region,
-            user: "catalog",
-            key: objectStoreKey,
-          },
-          warehouse: this.warehouse,
-          bucket: buckets.warehouse,
-        }),
-      );
+    const { database, objectStore } = args;
 
     this.deployment = args.platform.deploy(
       {
@@ -61,10 +46,16 @@ export class Catalog extends pulumi.ComponentResource {
           "-jar",
           "/opt/nessie/nessie-quarkus-runner.jar",
         ],
-        files: [{ path: "/etc/nessie/application.properties", content: properties }],
+        files: [
+          { path: "/etc/nessie/application.properties", content: this.properties(args) },
+          ...authoritiesFiles(database.authorities),
+        ],
         ports: [{ name: "iceberg", port, publish: args.port }],
+        replicas: args.replicas,
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${managementPort}/q/health/ready`],
+          // Ready it is with its database only.
+          alive: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${managementPort}/q/health/live`],
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },
@@ -73,42 +64,80 @@ export class Catalog extends pulumi.ComponentResource {
     );
     this.registerOutputs({ uri: this.uri });
   }
+
+  private properties({ database, objectStore }: CatalogArgs): pulumi.Output<string> {
+    const { endpoint, region, pathStyle, lending, buckets } = objectStore;
+    const keys = objectStore.keys("catalog");
+    const values = pulumi.all([
+      database.address,
+      database.catalog.password,
+      buckets.warehouse,
+      lending.role,
+      keys === undefined ? undefined : pulumi.all([keys.user, keys.key]),
+    ]);
+    return values.apply(([address, password, bucket, role, pair]) =>
+      renderCatalog({
+        database: {
+          address,
+          name: database.catalog.name,
+          password,
+          tls: database.authorities !== undefined,
+        },
+        objectStore: { endpoint, region, pathStyle, user: pair?.[0], key: pair?.[1] },
+        lending: { role, endpoint: lending.endpoint, hours: lending.hours },
+        warehouse: this.warehouse,
+        bucket,
+      }),
+    );
+  }
 }
 
 export interface CatalogSettings {
-  database: { address: string; name: string; password: string };
-  objectStore: { endpoint: string; region: string; user: string; key: string };
+  database: { address: string; name: string; password: string; tls?: boolean };
+  objectStore: StoreSettings;
+  lending: { role: string; endpoint?: string; hours: number };
   warehouse: string;
   bucket: string;
 }
 
 /** Nessie's configuration (projectnessie.org/nessie-latest/configuration). */
-export function renderCatalog({ database, objectStore, warehouse, bucket }: CatalogSettings): string {
+export function renderCatalog({
+  database,
+  objectStore,
+  lending,
+  warehouse,
+  bucket,
+}: CatalogSettings): string {
   const s3 = "nessie.catalog.service.s3.default-options";
+  const withKeys = objectStore.user !== undefined;
+  const tls =
+    database.tls === true ? `?ssl=true&sslmode=verify-full&sslrootcert=${databaseAuthoritiesFile}` : "";
+  const slash = (url: string | undefined) => (url === undefined ? undefined : `${url}/`);
   return renderProperties({
     "quarkus.http.port": port,
     "quarkus.management.port": managementPort,
     "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss} %-5p %c{1.}: %s%e%n",
     "nessie.version.store.type": "JDBC2",
     "nessie.version.store.persist.jdbc.datasource": "postgresql",
-    "quarkus.datasource.postgresql.jdbc.url": `jdbc:postgresql://${database.address}/${database.name}`,
+    "quarkus.datasource.postgresql.jdbc.url": `jdbc:postgresql://${database.address}/${database.name}${tls}`,
     "quarkus.datasource.postgresql.username": database.name,
     "quarkus.datasource.postgresql.password": database.password,
     "nessie.catalog.default-warehouse": warehouse,
     [`nessie.catalog.warehouses.${warehouse}.location`]: `s3://${bucket}/`,
-    [`${s3}.endpoint`]: `${objectStore.endpoint}/`,
+    [`${s3}.endpoint`]: slash(objectStore.endpoint),
     [`${s3}.region`]: objectStore.region,
-    [`${s3}.path-style-access`]: true,
-    [`${s3}.access-key`]: "urn:nessie-secret:quarkus:lakestack.object-store",
+    [`${s3}.path-style-access`]: objectStore.pathStyle,
+    // Without keys of its own it takes the identity that the platform gives it.
+    [`${s3}.auth-type`]: withKeys ? undefined : "APPLICATION_GLOBAL",
+    [`${s3}.access-key`]: withKeys ? "urn:nessie-secret:quarkus:lakestack.object-store" : undefined,
     "lakestack.object-store.name": objectStore.user,
     "lakestack.object-store.secret": objectStore.key,
     // Iceberg's client asks for signatures at a path that Nessie doesn't have; vended keys need none.
     [`${s3}.request-signing-enabled`]: false,
-    [`${s3}.sts-endpoint`]: `${objectStore.endpoint}/`,
+    [`${s3}.sts-endpoint`]: slash(lending.endpoint),
     [`${s3}.client-iam.enabled`]: true,
-    // MinIO takes any role: what it vends is cut down from the policy of the user who asks.
-    [`${s3}.client-iam.assume-role`]: "arn:aws:iam::000000000000:role/lakestack",
+    [`${s3}.client-iam.assume-role`]: lending.role,
     // Nessie tells no expiry with the keys, so nobody renews them: longer than the longest job.
-    [`${s3}.client-iam.session-duration`]: "PT12H",
+    [`${s3}.client-iam.session-duration`]: `PT${lending.hours}H`,
   });
 }

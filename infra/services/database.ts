@@ -1,6 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
+import { renderedDatabases, serviceLogins } from "./database-access";
+import type { DatabaseAccess, DatabaseLogin } from "./database-access";
+
+export { renderDatabases } from "./database-access";
 
 export interface DatabaseArgs {
   platform: Platform;
@@ -8,19 +12,15 @@ export interface DatabaseArgs {
   secrets: Secrets;
   memoryMiB: number;
   cpus?: number;
-}
-
-/** A database and the role that owns it; both have the same name. */
-export interface DatabaseLogin {
-  name: string;
-  password: pulumi.Output<string>;
+  /** What it holds at most, GiB, where the platform counts. */
+  sizeGiB?: number;
 }
 
 const host = "database";
 const port = 5432;
 
 /** PostgreSQL with a database and a role for each service that keeps state in one. */
-export class Database extends pulumi.ComponentResource {
+export class Database extends pulumi.ComponentResource implements DatabaseAccess {
   /** Host and port on the stack's network. */
   readonly address = `${host}:${port}`;
   readonly catalog: DatabaseLogin;
@@ -30,8 +30,9 @@ export class Database extends pulumi.ComponentResource {
   constructor(name: string, args: DatabaseArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Database", name, {}, options);
     const { secrets } = args;
-    this.catalog = { name: "catalog", password: secrets.catalogDatabasePassword };
-    this.airflow = { name: "airflow", password: secrets.airflowDatabasePassword };
+    const logins = serviceLogins(secrets);
+    this.catalog = logins.catalog;
+    this.airflow = logins.airflow;
 
     this.deployment = args.platform.deploy(
       {
@@ -49,17 +50,13 @@ export class Database extends pulumi.ComponentResource {
           { path: "/run/secrets/postgres", content: secrets.databasePassword },
           {
             path: "/etc/postgresql/init/databases.sql",
-            content: pulumi
-              .all(
-                [this.catalog, this.airflow].map((login) =>
-                  login.password.apply((password) => ({ name: login.name, password })),
-                ),
-              )
-              .apply(renderDatabases),
+            content: renderedDatabases(logins, false),
           },
         ],
         ports: [{ name: "postgresql", port }],
-        volumes: [{ name: "database", path: "/var/lib/postgresql/data" }],
+        volumes: [{ name: "database", path: "/var/lib/postgresql/data", sizeGiB: args.sizeGiB }],
+        // Its socket.
+        scratch: ["/run/postgresql"],
         health: {
           command: ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "airflow"],
         },
@@ -70,22 +67,4 @@ export class Database extends pulumi.ComponentResource {
     );
     this.registerOutputs({ address: this.address });
   }
-}
-
-/**
- * SQL that makes each role and its database, and sets the password anew; it may run at every start.
- * Passwords are letters and digits, names are our own: neither needs escaping.
- */
-export function renderDatabases(logins: { name: string; password: string }[]): string {
-  return logins
-    .map(({ name, password }) =>
-      [
-        `SELECT 'CREATE ROLE ${name} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${name}') \\gexec`,
-        `ALTER ROLE ${name} PASSWORD '${password}';`,
-        `SELECT 'CREATE DATABASE ${name} OWNER ${name}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${name}') \\gexec`,
-        `REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC;`,
-        "",
-      ].join("\n"),
-    )
-    .join("");
 }

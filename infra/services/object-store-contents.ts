@@ -26,7 +26,7 @@ interface IdentitiesInputs extends StoreConnection {
   identities: StoreIdentity[];
 }
 
-type Inputs<T> = { [K in keyof T]: pulumi.Input<T[K]> };
+export type Inputs<T> = { [K in keyof T]: pulumi.Input<T[K]> };
 
 /*
  * Dynamic providers: Pulumi serialises their functions into the state and runs them in a process of its own,
@@ -96,11 +96,9 @@ const identitiesProvider: pulumi.dynamic.ResourceProvider<IdentitiesInputs, Iden
   },
 };
 
-/** MinIO's admin API takes users and policies as one zip file; no client of MinIO's own is needed. */
-export async function importIdentities(inputs: IdentitiesInputs): Promise<void> {
+/** Users and their policies in the form that MinIO's admin API takes: one zip file. The same content, the same bytes. */
+export async function identitiesArchive(identities: StoreIdentity[]): Promise<Uint8Array> {
   const { strToU8, zipSync } = await import("fflate");
-  const { SignatureV4 } = await import("@smithy/signature-v4");
-  const { Sha256 } = await import("@aws-crypto/sha256-js");
 
   const statement = (access: { bucket: string; write: boolean }) => ({
     Effect: "Allow",
@@ -120,11 +118,9 @@ export async function importIdentities(inputs: IdentitiesInputs): Promise<void> 
   });
   const each = (value: (identity: StoreIdentity) => unknown) =>
     strToU8(
-      JSON.stringify(
-        Object.fromEntries(inputs.identities.map((identity) => [identity.name, value(identity)])),
-      ),
+      JSON.stringify(Object.fromEntries(identities.map((identity) => [identity.name, value(identity)]))),
     );
-  const body = zipSync(
+  return zipSync(
     {
       "iam-assets/policies.json": each(({ access }) => ({
         Version: "2012-10-17",
@@ -137,8 +133,15 @@ export async function importIdentities(inputs: IdentitiesInputs): Promise<void> 
         updatedAt: "2026-01-01T00:00:00Z",
       })),
     },
-    { level: 0 },
+    { level: 0, mtime: new Date(1980, 0, 1) },
   );
+}
+
+/** MinIO's admin API takes users and policies as one zip file; no client of MinIO's own is needed. */
+export async function importIdentities(inputs: IdentitiesInputs): Promise<void> {
+  const { SignatureV4 } = await import("@smithy/signature-v4");
+  const { Sha256 } = await import("@aws-crypto/sha256-js");
+  const body = await identitiesArchive(inputs.identities);
 
   const url = new URL("/minio/admin/v3/import-iam-v2", inputs.endpoint);
   const signer = new SignatureV4({

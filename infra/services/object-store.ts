@@ -1,9 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
+import { objectStoreAccess } from "../access";
+import type { BucketAccess } from "../access";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
 import type { Secrets } from "../secrets";
-import { Bucket, StoreIdentities } from "./object-store-contents";
-import type { StoreIdentity } from "./object-store-contents";
+import { anyRole, storeKeys } from "./object-storage";
+import type { ObjectStorage, StoreKeys, StoreUser } from "./object-storage";
+import type { ContentsMaker } from "./store-preparation";
 
 export interface ObjectStoreArgs {
   platform: Platform;
@@ -13,10 +16,14 @@ export interface ObjectStoreArgs {
   rootUser: string;
   memoryMiB: number;
   cpus?: number;
-  /** Port of the S3 API on the loopback address. */
+  /** What it holds at most, GiB, where the platform counts. */
+  sizeGiB?: number;
+  /** Port of the S3 API at the door. */
   port: number;
   /** Port of the web console; off if absent. */
   consolePort?: number;
+  /** Who makes the buckets and identities: this machine, or a step beside the store. */
+  contents: ContentsMaker;
 }
 
 const apiPort = 9000;
@@ -27,19 +34,20 @@ const host = "object-store";
 export const buckets = { warehouse: "warehouse", source: "source", events: "events" } as const;
 
 /** The S3 object store: MinIO on one volume, with its buckets and an identity for each service. */
-export class ObjectStore extends pulumi.ComponentResource {
+export class ObjectStore extends pulumi.ComponentResource implements ObjectStorage {
   /** Endpoint on the stack's network. */
   readonly endpoint = `http://${host}:${apiPort}`;
   readonly region = "us-east-1";
-  /** Endpoint for the machine that runs Pulumi. */
-  readonly publishedEndpoint: string;
-  /** The store answers, and holds the buckets and identities. */
+  readonly pathStyle = true;
+  readonly buckets = buckets;
+  readonly lending = { role: anyRole, endpoint: this.endpoint, hours: 12 };
   readonly deployment: Deployment;
+  private readonly secrets: Secrets;
 
   constructor(name: string, args: ObjectStoreArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:ObjectStore", name, {}, options);
     const { platform, secrets } = args;
-    this.publishedEndpoint = `http://${platform.publishedHost}:${args.port}`;
+    this.secrets = secrets;
 
     const service = platform.deploy(
       {
@@ -67,7 +75,7 @@ export class ObjectStore extends pulumi.ComponentResource {
             ? []
             : [{ name: "console", port: consolePort, publish: args.consolePort }]),
         ],
-        volumes: [{ name: "object-store", path: "/data" }],
+        volumes: [{ name: "object-store", path: "/data", sizeGiB: args.sizeGiB }],
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/minio/health/ready`],
         },
@@ -76,55 +84,39 @@ export class ObjectStore extends pulumi.ComponentResource {
       this,
     );
 
-    this.deployment = { ready: [...service.ready, ...this.contents(args, service)] };
+    const made = args.contents(
+      {
+        endpoint: this.endpoint,
+        region: this.region,
+        accessKey: args.rootUser,
+        secretKey: secrets.objectStorePassword,
+        buckets: [
+          { bucket: buckets.warehouse },
+          { bucket: buckets.source },
+          // Spark's history server fails on a prefix that isn't there.
+          { bucket: buckets.events, folders: ["spark-events/"] },
+        ],
+        identities: serviceIdentities(secrets),
+      },
+      this,
+      service,
+    );
+    this.deployment = { ready: [...service.ready, ...made] };
     this.registerOutputs({ endpoint: this.endpoint });
   }
 
-  /** Buckets and identities. They go with the volume, so nothing has to be deleted one by one. */
-  private contents(args: ObjectStoreArgs, service: Deployment): pulumi.Resource[] {
-    const connection = {
-      endpoint: this.publishedEndpoint,
-      region: this.region,
-      accessKey: args.rootUser,
-      secretKey: args.secrets.objectStorePassword,
-    };
-    const options = { parent: this, dependsOn: service.ready, retainOnDelete: true };
-    const made = [
-      new Bucket("warehouse", { ...connection, bucket: buckets.warehouse }, options),
-      new Bucket("source", { ...connection, bucket: buckets.source }, options),
-      // Spark's history server fails on a prefix that isn't there.
-      new Bucket("events", { ...connection, bucket: buckets.events, folders: ["spark-events/"] }, options),
-    ];
-    return [
-      ...made,
-      new StoreIdentities(
-        "identities",
-        { ...connection, identities: serviceIdentities(args.secrets) },
-        { ...options, dependsOn: [...service.ready, ...made] },
-      ),
-    ];
+  keys(user: StoreUser): StoreKeys {
+    return storeKeys(this.secrets, user);
   }
 }
 
-/** Who may do what in the store: one identity a service, each with the buckets it works on and no more. */
-function serviceIdentities(
-  secrets: Secrets,
-): { [K in keyof StoreIdentity]: pulumi.Input<StoreIdentity[K]> }[] {
-  return [
-    {
-      name: "catalog",
-      secretKey: secrets.catalogObjectStoreKey,
-      access: [{ bucket: buckets.warehouse, write: true }],
-    },
-    {
-      name: "spark",
-      secretKey: secrets.sparkObjectStoreKey,
-      access: [
-        { bucket: buckets.source, write: false },
-        { bucket: buckets.events, write: true },
-      ],
-    },
-  ];
+/** The users of the store, each with what its service may do there (infra/access.ts). */
+function serviceIdentities(secrets: Secrets) {
+  return (Object.entries(objectStoreAccess) as [StoreUser, readonly BucketAccess[]][]).map(([name, access]) => ({
+    name,
+    secretKey: storeKeys(secrets, name).key,
+    access: access.map(({ bucket, write }) => ({ bucket: buckets[bucket], write })),
+  }));
 }
 
 export function renderMinioEnvironment(user: string, password: string, console: boolean): string {

@@ -6,8 +6,9 @@ import type { Secrets } from "../secrets";
 import { renderSources } from "../sources";
 import type { Source } from "../sources";
 import type { RenderedFile, Workload } from "../workload";
-import type { Database } from "./database";
-import { sparkDefaultsFile } from "./spark";
+import { authoritiesFiles, tlsEnvironment } from "./database-access";
+import type { DatabaseAccess } from "./database-access";
+import { sparkAddressVariable, sparkDefaultsFile, sparkPorts } from "./spark";
 import type { Spark } from "./spark";
 import type { Trino } from "./trino";
 
@@ -15,7 +16,7 @@ export interface SchedulerArgs {
   platform: Platform;
   image: pulumi.Input<string>;
   secrets: Secrets;
-  database: Database;
+  database: DatabaseAccess;
   spark: Spark;
   trino: Trino;
   sources: Source[];
@@ -25,11 +26,15 @@ export interface SchedulerArgs {
   trinoUser: string;
   memoryMiB: { api: number; scheduler: number; dagProcessor: number; triggerer: number };
   cpus?: number;
-  /** Tasks at the same time. */
+  /** Instances of Airflow's scheduler; each runs tasks. Default one. */
+  schedulers?: number;
+  /** Tasks that a scheduler runs at the same time. */
   parallelism: number;
+  /** Seconds that running tasks may take to end when their scheduler is told to stop. Default 60. */
+  stopGraceSeconds?: number;
   /** Heap of a Spark executor, MiB. */
   executorMemoryMiB: number;
-  /** Port of the web page on the loopback address. */
+  /** Port of the web page at the door. */
   port: number;
   /** Port of the page of the Spark job that runs now. */
   driverPort: number;
@@ -37,6 +42,8 @@ export interface SchedulerArgs {
 
 const apiHost = "airflow-api";
 const apiPort = 8080;
+/** Airflow's own number for the server of task logs. */
+const logsPort = 8793;
 const home = "/opt/airflow";
 const jobsFolder = "/opt/lakestack/jobs";
 const secretsFolder = "/run/secrets";
@@ -51,7 +58,7 @@ export class Scheduler extends pulumi.ComponentResource {
 
   constructor(name: string, args: SchedulerArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Scheduler", name, {}, options);
-    this.environment = renderEnvironment(args);
+    this.environment = { ...renderEnvironment(args), ...tlsEnvironment(args.database.authorities) };
     this.files = [...this.secretFiles(args), ...this.programFiles(args)];
 
     const api = this.deployApi(args);
@@ -81,6 +88,8 @@ export class Scheduler extends pulumi.ComponentResource {
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/monitor/health`],
           startSeconds: 240,
+          // That one asks the database.
+          alive: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/version`],
         },
         memoryMiB: args.memoryMiB.api,
       }),
@@ -94,13 +103,24 @@ export class Scheduler extends pulumi.ComponentResource {
       this.process(args, {
         name: "airflow-scheduler",
         command: ["airflow", "scheduler"],
-        ports: [{ name: "driver", port: 4050, publish: args.driverPort }],
+        replicas: args.schedulers === 1 ? undefined : args.schedulers,
+        ports: [
+          { name: "driver", port: 4050, publish: args.driverPort },
+          { name: "logs", port: logsPort },
+          { name: "driver-rpc", port: sparkPorts.driver, span: sparkPorts.span },
+          { name: "driver-blocks", port: sparkPorts.driverBlocks, span: sparkPorts.span },
+        ],
+        // Its tasks write the logs; it serves them to the API server.
+        logs: "own",
+        ownAddressVariable: sparkAddressVariable,
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8974/health"],
+          // Its heartbeat is in the database.
+          alive: false,
         },
         memoryMiB: args.memoryMiB.scheduler,
         // A running task may end before its scheduler goes.
-        stopGraceSeconds: 60,
+        stopGraceSeconds: args.stopGraceSeconds ?? 60,
       }),
       this,
       [api, args.spark.deployment, args.trino.deployment],
@@ -138,18 +158,27 @@ export class Scheduler extends pulumi.ComponentResource {
     args: SchedulerArgs,
     process: Pick<
       Workload,
-      "name" | "prepare" | "command" | "files" | "ports" | "health" | "stopGraceSeconds"
+      | "name"
+      | "prepare"
+      | "command"
+      | "files"
+      | "ports"
+      | "replicas"
+      | "ownAddressVariable"
+      | "health"
+      | "stopGraceSeconds"
     > & {
       memoryMiB: number;
+      logs?: "own";
     },
   ): Workload {
-    const { memoryMiB, files = [], ...rest } = process;
+    const { memoryMiB, logs, files = [], ...rest } = process;
     return {
       ...rest,
       image: args.image,
       environment: this.environment,
       files: [...this.files, ...files],
-      volumes: [{ name: "airflow-logs", path: `${home}/logs` }],
+      volumes: [{ name: "airflow-logs", path: `${home}/logs`, borrowed: logs !== "own" }],
       resources: { memoryMiB, cpus: args.cpus },
     };
   }
@@ -184,6 +213,7 @@ export class Scheduler extends pulumi.ComponentResource {
         ),
       ),
       { path: caFile, content: secrets.caCertificate },
+      ...authoritiesFiles(database.authorities),
       { path: sparkDefaultsFile, content: spark.defaults },
     ];
   }
@@ -195,6 +225,8 @@ export class Scheduler extends pulumi.ComponentResource {
       ...folderFiles("spark-jobs/src", jobsFolder),
       { path: "/opt/lakestack/scheduler/prepare.py", content: readFileSync("scheduler/prepare.py", "utf8") },
       { path: sourcesFile, content: renderSources(sources) },
+      // Airflow writes this file where it is missing, which it can't do in a read-only image.
+      { path: `${home}/airflow.cfg`, content: "# The settings are in the environment.\n" },
     ];
   }
 }
@@ -207,6 +239,7 @@ function heartbeat(component: "dag_processor" | "triggerer"): Workload["health"]
       "-c",
       `curl -fsS http://${apiHost}:${apiPort}/api/v2/monitor/health | grep -Eq '"${component}": ?\\{"status": ?"healthy"'`,
     ],
+    alive: false,
   };
 }
 

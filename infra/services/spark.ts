@@ -4,10 +4,9 @@ import { renderProperties } from "../properties";
 import type { PropertyValue } from "../properties";
 import type { Secrets } from "../secrets";
 import type { Source } from "../sources";
-import type { Workload } from "../workload";
+import type { Scale, Workload } from "../workload";
 import type { Catalog } from "./catalog";
-import { buckets } from "./object-store";
-import type { ObjectStore } from "./object-store";
+import type { ObjectStorage, StoreSettings } from "./object-storage";
 
 /** Keys of an S3 account, by the name that a source's `credentials` gives. */
 export type SourceCredentials = Record<string, { accessKeyId: string; secretAccessKey: string }>;
@@ -16,12 +15,14 @@ export interface SparkArgs {
   platform: Platform;
   image: pulumi.Input<string>;
   secrets: Secrets;
-  objectStore: ObjectStore;
+  objectStore: ObjectStorage;
   catalog: Catalog;
   sources: Source[];
   /** Keys of the sources that lie outside the stack. */
   sourceCredentials: pulumi.Output<SourceCredentials>;
   workers: number;
+  /** With load; their number is fixed if absent. */
+  workerScale?: Scale;
   /** Tasks that one worker runs at a time. */
   workerCores: number;
   /** Heap of an executor, MiB; a worker holds one for each core. */
@@ -38,9 +39,22 @@ export interface SparkArgs {
 
 const masterHost = "spark-master";
 const historyPort = 18080;
-const eventsFolder = `s3a://${buckets.events}/spark-events/`;
 const authenticationFile = "/run/secrets/spark-authentication";
+/** By which a driver, a worker or an executor tells the others where it is. */
+export const sparkAddressVariable = "SPARK_LOCAL_HOSTNAME";
 export const sparkDefaultsFile = "/opt/spark/conf/spark-defaults.conf";
+
+/**
+ * Fixed ports, so that a network can be told who may connect to whom. Each is the first of a range: every driver in the
+ * scheduler's container, and every executor in a worker's, takes the next free one.
+ */
+export const sparkPorts = {
+  worker: 7078,
+  driver: 7100,
+  driverBlocks: 7300,
+  executorBlocks: 7500,
+  span: 200,
+} as const;
 const extraJars = "/opt/spark/extra-jars/*";
 
 /** What an executor needs beside its heap, as a share of it and at least in MiB. Spark's own rule. */
@@ -53,9 +67,11 @@ export class Spark extends pulumi.ComponentResource {
   readonly defaults: pulumi.Output<string>;
   readonly deployment: Deployment;
   private readonly environment: Record<string, string>;
+  private readonly eventsFolder: pulumi.Output<string>;
 
   constructor(name: string, args: SparkArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Spark", name, {}, options);
+    this.eventsFolder = pulumi.interpolate`s3a://${args.objectStore.buckets.events}/spark-events/`;
     this.defaults = this.renderedDefaults(args);
     this.environment = { SPARK_NO_DAEMONIZE: "true", SPARK_DAEMON_MEMORY: "256m" };
 
@@ -93,6 +109,8 @@ export class Spark extends pulumi.ComponentResource {
           name: "spark-worker",
           className: "org.apache.spark.deploy.worker.Worker",
           arguments: [
+            "--port",
+            String(sparkPorts.worker),
             "--webui-port",
             String(page),
             "--cores",
@@ -104,12 +122,18 @@ export class Spark extends pulumi.ComponentResource {
             "/tmp/spark-work",
             this.masterUrl,
           ],
-          ports: [{ name: "http", port: page, publish: args.workerPort }],
+          ports: [
+            { name: "http", port: page, publish: args.workerPort },
+            { name: "rpc", port: sparkPorts.worker },
+            { name: "blocks", port: sparkPorts.executorBlocks, span: sparkPorts.span },
+          ],
           health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${page}/json/`],
           // The worker itself takes up to 400 MiB.
           memoryMiB: 400 + executors,
         }),
         replicas: args.workers,
+        scale: args.workerScale,
+        ownAddressVariable: sparkAddressVariable,
       },
       this,
       [master],
@@ -124,12 +148,14 @@ export class Spark extends pulumi.ComponentResource {
         arguments: [],
         environment: {
           SPARK_DAEMON_CLASSPATH: extraJars,
-          SPARK_HISTORY_OPTS: [
-            `-Dspark.history.fs.logDirectory=${eventsFolder}`,
-            `-Dspark.history.ui.port=${historyPort}`,
-            "-Dspark.history.fs.cleaner.enabled=true",
-            "-Dspark.history.fs.cleaner.maxAge=30d",
-          ].join(" "),
+          SPARK_HISTORY_OPTS: pulumi
+            .all([
+              pulumi.interpolate`-Dspark.history.fs.logDirectory=${this.eventsFolder}`,
+              `-Dspark.history.ui.port=${historyPort}`,
+              "-Dspark.history.fs.cleaner.enabled=true",
+              "-Dspark.history.fs.cleaner.maxAge=30d",
+            ])
+            .apply((options) => options.join(" ")),
         },
         ports: [{ name: "http", port: historyPort, publish: args.historyPort }],
         health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${historyPort}/api/v1/version`],
@@ -147,7 +173,7 @@ export class Spark extends pulumi.ComponentResource {
       name: string;
       className: string;
       arguments: string[];
-      environment?: Record<string, string>;
+      environment?: Workload["environment"];
       ports: Workload["ports"];
       health: string[];
       memoryMiB: number;
@@ -188,20 +214,19 @@ export class Spark extends pulumi.ComponentResource {
     sourceCredentials,
     executorMemoryMiB,
   }: SparkArgs) {
+    const { endpoint, region, pathStyle } = objectStore;
+    const keys = objectStore.keys("spark");
+    const pair = keys === undefined ? undefined : pulumi.all([keys.user, keys.key]);
     return pulumi
-      .all([secrets.sparkAuthenticationSecret, secrets.sparkObjectStoreKey, sourceCredentials])
-      .apply(([authenticationSecret, objectStoreKey, credentials]) =>
+      .all([secrets.sparkAuthenticationSecret, pair, sourceCredentials, this.eventsFolder])
+      .apply(([authenticationSecret, known, credentials, eventsFolder]) =>
         renderSparkDefaults({
           masterUrl: this.masterUrl,
           executorMemoryMiB,
           authenticationSecret,
           catalog: { uri: catalog.uri, warehouse: catalog.warehouse },
-          objectStore: {
-            endpoint: objectStore.endpoint,
-            region: objectStore.region,
-            user: "spark",
-            key: objectStoreKey,
-          },
+          objectStore: { endpoint, region, pathStyle, user: known?.[0], key: known?.[1] },
+          eventsFolder,
           sources,
           credentials,
         }),
@@ -214,7 +239,9 @@ export interface SparkSettings {
   executorMemoryMiB: number;
   authenticationSecret: string;
   catalog: { uri: string; warehouse: string };
-  objectStore: { endpoint: string; region: string; user: string; key: string };
+  objectStore: StoreSettings;
+  /** Where event logs go, an s3a URL. */
+  eventsFolder: string;
   sources: Source[];
   credentials: SourceCredentials;
 }
@@ -229,12 +256,16 @@ export function renderSparkDefaults(settings: SparkSettings): string {
       "spark.driver.extraClassPath": extraJars,
       "spark.executor.extraClassPath": extraJars,
       "spark.ui.port": 4050,
+      "spark.driver.port": sparkPorts.driver,
+      "spark.driver.blockManager.port": sparkPorts.driverBlocks,
+      "spark.blockManager.port": sparkPorts.executorBlocks,
+      "spark.port.maxRetries": sparkPorts.span - 1,
       "spark.authenticate": true,
       "spark.authenticate.secret": settings.authenticationSecret,
       "spark.network.crypto.enabled": true,
       "spark.network.crypto.cipher": "AES/GCM/NoPadding",
       "spark.eventLog.enabled": true,
-      "spark.eventLog.dir": eventsFolder,
+      "spark.eventLog.dir": settings.eventsFolder,
       "spark.sql.session.timeZone": "UTC",
       "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
       "spark.sql.catalog.iceberg": "org.apache.iceberg.spark.SparkCatalog",
@@ -246,9 +277,11 @@ export function renderSparkDefaults(settings: SparkSettings): string {
       "spark.sql.catalog.iceberg.header.X-Iceberg-Access-Delegation": "vended-credentials",
       "spark.hadoop.fs.s3a.endpoint": objectStore.endpoint,
       "spark.hadoop.fs.s3a.endpoint.region": objectStore.region,
-      "spark.hadoop.fs.s3a.path.style.access": true,
-      "spark.hadoop.fs.s3a.connection.ssl.enabled": false,
-      "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+      "spark.hadoop.fs.s3a.path.style.access": objectStore.pathStyle,
+      "spark.hadoop.fs.s3a.connection.ssl.enabled": !(objectStore.endpoint?.startsWith("http:") ?? false),
+      // Without keys, the identity that the platform gives.
+      "spark.hadoop.fs.s3a.aws.credentials.provider":
+        objectStore.user === undefined ? undefined : "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
       "spark.hadoop.fs.s3a.access.key": objectStore.user,
       "spark.hadoop.fs.s3a.secret.key": objectStore.key,
       // Event logs are small and written once.

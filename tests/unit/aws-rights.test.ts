@@ -169,7 +169,7 @@ describe("the rights of the roles", () => {
 
   it("come from the declaration that MinIO's users come from", () => {
     for (const [user, access] of Object.entries(objectStoreAccess)) {
-      for (const { place, write } of access) {
+      for (const { bucket: place, write } of access) {
         const actions = storeActions(write);
         for (const action of actions.bucket) {
           expect(

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { readConfig } from "../../infra/config";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
+import { trinoHosts } from "../../infra/services/trino";
 import { dev } from "../../stacks/dev";
 
 // Pulumi serialises the functions of a dynamic provider, which it can't do with what Vite makes of them. That they do
@@ -21,7 +22,7 @@ vi.mock("../../infra/services/object-store-contents", async () => {
       super("test:index:StoreIdentities", name, args);
     }
   }
-  return { Bucket, StoreIdentities };
+  return { Bucket, StoreIdentities, identitiesArchive: () => Promise.resolve(new Uint8Array()) };
 });
 
 interface Registered {
@@ -84,7 +85,7 @@ function named(type: string): string[] {
 }
 
 beforeAll(async () => {
-  secrets = await completeSecrets({}, ["localhost"]);
+  secrets = await completeSecrets({}, trinoHosts("dev"));
   const declared = parse(readFileSync("Pulumi.yaml", "utf8")) as {
     config: Record<string, { default: string | number | boolean }>;
   };
@@ -142,10 +143,11 @@ describe("the dev stack", () => {
     ]);
   });
 
-  it("is on one network, where each container answers to its own name", () => {
+  it("is on one network, where each container answers to its own name, and to its service's", () => {
     expect(named("docker:index/network:Network")).toEqual(["network"]);
     for (const [name, { networksAdvanced }] of containers()) {
-      expect(networksAdvanced).toEqual([{ name: "lakestack-dev", aliases: [name] }]);
+      const service = name.replace(/^spark-worker-\d$/, "spark-worker");
+      expect(networksAdvanced).toEqual([{ name: "lakestack-dev", aliases: [...new Set([name, service])] }]);
     }
   });
 

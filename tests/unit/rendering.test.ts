@@ -3,11 +3,18 @@ import { describe, expect, it } from "vitest";
 import { goDuration, startCommand } from "../../infra/platforms/docker";
 import { renderProperties } from "../../infra/properties";
 import { renderCatalog } from "../../infra/services/catalog";
-import { renderDatabases } from "../../infra/services/database";
+import { renderDatabases } from "../../infra/services/database-access";
 import { renderConnections } from "../../infra/services/scheduler";
 import { renderSparkDefaults } from "../../infra/services/spark";
 import type { SparkSettings } from "../../infra/services/spark";
-import { renderJvm, renderPassword, renderServer } from "../../infra/services/trino";
+import {
+  renderIcebergCatalog,
+  renderJvm,
+  renderPassword,
+  renderServer,
+  renderWorker,
+  renderWorkerRules,
+} from "../../infra/services/trino-files";
 import type { Source } from "../../infra/sources";
 
 describe("the Docker platform", () => {
@@ -50,13 +57,61 @@ describe("rendered files", () => {
   it("let the catalog vend keys and sign nothing", () => {
     const text = renderCatalog({
       database: { address: "database:5432", name: "catalog", password: "p" },
-      objectStore: { endpoint: "http://object-store:9000", region: "r", user: "catalog", key: "k" },
+      objectStore: {
+        endpoint: "http://object-store:9000",
+        region: "r",
+        pathStyle: true,
+        user: "catalog",
+        key: "k",
+      },
+      lending: { role: "arn:aws:iam::0:role/any", endpoint: "http://object-store:9000", hours: 12 },
       warehouse: "warehouse",
       bucket: "lake",
     });
     expect(text).toContain("nessie.catalog.warehouses.warehouse.location=s3://lake/\n");
     expect(text).toContain("client-iam.enabled=true\n");
     expect(text).toContain("request-signing-enabled=false\n");
+  });
+
+  it("let the catalog use AWS's own store with the identity that the platform gives it, and a database over TLS", () => {
+    const text = renderCatalog({
+      database: { address: "database:5432", name: "catalog", password: "p", tls: true },
+      objectStore: { region: "eu-west-1", pathStyle: false },
+      lending: { role: "arn:aws:iam::0:role/lent", hours: 1 },
+      warehouse: "warehouse",
+      bucket: "lake",
+    });
+    expect(text).toContain("default-options.auth-type=APPLICATION_GLOBAL\n");
+    expect(text).toContain("client-iam.session-duration=PT1H\n");
+    expect(text).toContain("sslmode=verify-full&sslrootcert=/etc/lakestack/database-ca.pem\n");
+    expect(text).not.toMatch(/endpoint|access-key|lakestack.object-store/);
+  });
+
+  it("make an outside database's administrator a member of the roles that it gives databases to", () => {
+    const logins = [{ name: "catalog", password: "abc123" }];
+    expect(renderDatabases(logins, true)).toContain("GRANT catalog TO CURRENT_USER;");
+    expect(renderDatabases(logins)).not.toContain("GRANT");
+  });
+
+  it("leave the work to Trino's workers where there are any, and let queries wait for the first", () => {
+    expect(renderServer("shared")).toContain("node-scheduler.include-coordinator=true\n");
+    const text = renderServer("shared", true);
+    expect(text).toContain("node-scheduler.include-coordinator=false\n");
+    expect(text).toContain("query-manager.required-workers=1\n");
+    expect(renderWorker("shared", "trino")).toContain("discovery.uri=http://trino:8080\n");
+  });
+
+  it("let one user drain a worker, and nobody do anything else there", () => {
+    expect(JSON.parse(renderWorkerRules())).toEqual({
+      catalogs: [],
+      system_information: [{ user: "drain", allow: ["write"] }],
+    });
+  });
+
+  it("tell Trino no endpoint where the store is AWS's own", () => {
+    const text = renderIcebergCatalog({ uri: "u", warehouse: "w", region: "eu-west-1", pathStyle: false });
+    expect(text).not.toContain("s3.endpoint");
+    expect(text).toContain("s3.path-style-access=false\n");
   });
 
   it("open Trino to TLS and passwords only", () => {
@@ -100,7 +155,14 @@ describe("spark-defaults.conf", () => {
     executorMemoryMiB: 1024,
     authenticationSecret: "a",
     catalog: { uri: "http://catalog/iceberg/", warehouse: "warehouse" },
-    objectStore: { endpoint: "http://object-store:9000", region: "us-east-1", user: "spark", key: "k" },
+    objectStore: {
+      endpoint: "http://object-store:9000",
+      region: "us-east-1",
+      pathStyle: true,
+      user: "spark",
+      key: "k",
+    },
+    eventsFolder: "s3a://events/spark-events/",
     sources: [source],
     credentials: {},
   };
@@ -111,6 +173,20 @@ describe("spark-defaults.conf", () => {
       "spark.sql.catalog.iceberg.header.X-Iceberg-Access-Delegation vended-credentials\n",
     );
     expect(text).not.toMatch(/catalog\.iceberg\.s3\./);
+  });
+
+  it("leaves the choice of keys to the platform where the store has none for it", () => {
+    const text = renderSparkDefaults({ ...settings, objectStore: { region: "eu-west-1", pathStyle: false } });
+    expect(text).not.toMatch(/fs\.s3a\.(access|secret|endpoint |aws\.credentials)/);
+    expect(text).toContain("spark.hadoop.fs.s3a.connection.ssl.enabled true\n");
+  });
+
+  it("has fixed ports, each with room for as many as may run beside it", () => {
+    const text = renderSparkDefaults(settings);
+    const value = (key: string) => Number(new RegExp(`^spark\\.${key} (\\d+)$`, "m").exec(text)?.[1]);
+    const retries = value("port\\.maxRetries");
+    expect(value("driver\\.port") + retries).toBeLessThan(value("driver\\.blockManager\\.port"));
+    expect(value("driver\\.blockManager\\.port") + retries).toBeLessThan(value("blockManager\\.port"));
   });
 
   it("authenticates and encrypts what the processes say to each other", () => {

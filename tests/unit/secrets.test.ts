@@ -61,6 +61,14 @@ describe("the stack's secrets", () => {
     expect(renewed.caCertificate).toBe(first.caCertificate);
   });
 
+  it("make a certificate anew when clients call the server by another name, too", async () => {
+    const named = await completeSecrets(first, ["localhost", "trino.example.org"]);
+    expect(new X509Certificate(named.trinoCertificate).checkHost("trino.example.org")).toBe(
+      "trino.example.org",
+    );
+    expect(named.caCertificate).toBe(first.caCertificate);
+  });
+
   it("sign a new server certificate when the authority had to be renewed", async () => {
     const authority = await createAuthority("short-lived", 10);
     const renewed = await completeSecrets(

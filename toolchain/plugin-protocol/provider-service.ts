@@ -9,7 +9,7 @@ import { Status } from "@pulumi/pulumi/proto/status_pb";
 import type { EngineLog } from "./engine-log";
 import type { Diff, Difference, Fault, Provider, Subject, Values } from "./provider";
 import { IncompleteError } from "./provider";
-import { Secrets, SecretTexts } from "./secrets";
+import { isNoPlainWord, Secrets, SecretTexts } from "./secrets";
 
 /** What the plugin says that it is. */
 export interface PluginIdentity {
@@ -28,8 +28,8 @@ export function providerService(
   log: EngineLog,
   { name, version }: PluginIdentity,
 ): grpc.UntypedServiceImplementation {
-  const texts = new SecretTexts();
-  const answer = answerer(() => new Secrets(texts, provider.secretsBy));
+  const known = new SecretTexts(isNoPlainWord);
+  const answer = answerer(() => new Secrets(known, provider.secretsBy));
   /** The values of a request, with what its type keeps secret in any case. */
   const revealed = (secrets: Secrets, given: Struct | undefined, { type }: { type: string }): Values => {
     const plain = secrets.reveal(values(given));
@@ -135,10 +135,10 @@ export function providerService(
       const outputs = another.reveal(values(request.getOlds()));
       const state = { outputs, inputs: another.reveal(values(request.getOldInputs())) };
       const inputs = revealed(secrets, request.getNews(), subject);
-      const id = request.getId();
+      const [id, ignored] = [request.getId(), request.getIgnorechangesList()];
       const updated = request.getPreview()
-        ? ((await provider.previewUpdate?.(subject, id, state, inputs)) ?? { ...outputs, ...inputs })
-        : await provider.update(subject, id, state, inputs);
+        ? ((await provider.previewUpdate?.(subject, id, state, inputs, ignored)) ?? { ...outputs, ...inputs })
+        : await provider.update(subject, id, state, inputs, ignored);
       const response = new messages.UpdateResponse();
       response.setProperties(struct(secrets.conceal(updated)));
       return response;
@@ -150,6 +150,10 @@ export function providerService(
       const inputs = secrets.reveal(values(request.getOldInputs()));
       await provider.delete(subject, request.getId(), { outputs, inputs });
       return new Empty();
+    }),
+
+    construct: answer((request: messages.ConstructRequest) => {
+      throw new Error(`The component ${request.getType()} is not supported by the stand-in`);
     }),
 
     cancel: answer(() => {

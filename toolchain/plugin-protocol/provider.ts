@@ -96,11 +96,21 @@ export interface Provider {
    */
   read(subject: Subject, id: string, state: State): Promise<(Created & { inputs: Values }) | undefined>;
 
-  /** Returns the new outputs. */
-  update(subject: Subject, id: string, state: State, inputs: Values): Promise<Values>;
+  /**
+   * Returns the new outputs.
+   *
+   * @param ignored properties whose differences do not count
+   */
+  update(subject: Subject, id: string, state: State, inputs: Values, ignored: string[]): Promise<Values>;
 
   /** The outputs that an update will have. Absent: those on record with the inputs over them. */
-  previewUpdate?(subject: Subject, id: string, state: State, inputs: Values): Answer<Values>;
+  previewUpdate?(
+    subject: Subject,
+    id: string,
+    state: State,
+    inputs: Values,
+    ignored: string[],
+  ): Answer<Values>;
 
   delete(subject: Subject, id: string, state: State): Promise<void>;
 

@@ -16,14 +16,15 @@ const ITEM = "\0item";
 /** What was secret in the values that came in, so that it stays secret on the way out. */
 export class Secrets {
   private readonly paths: Path[] = [];
+  private readonly texts = new SecretTexts();
 
   /**
-   * @param texts the secret texts known so far: what one resource keeps secret, another one may have in its log
+   * @param known the secret texts of all requests: what one resource keeps secret, another one may have in its log
    * @param by whether a whole property is marked for a secret inside it, or as little as holds it. A list is always
    *   marked whole: its items move.
    */
   constructor(
-    private readonly texts: SecretTexts,
+    private readonly known: SecretTexts,
     private readonly by: "property" | "part" = "property",
   ) {}
 
@@ -35,7 +36,7 @@ export class Secrets {
   /** Treats properties as secret, whether they are marked or not. */
   protect(values: Values, properties: readonly string[]): void {
     for (const property of properties) {
-      this.texts.remember(values[property]);
+      this.remember(values[property]);
       this.paths.push([property]);
     }
   }
@@ -47,7 +48,12 @@ export class Secrets {
 
   /** A text in which no secret is left to read. */
   redact(text: string): string {
-    return this.texts.redact(text);
+    return this.known.redact(this.texts.redact(text));
+  }
+
+  private remember(secret: unknown): void {
+    this.texts.remember(secret);
+    this.known.remember(secret);
   }
 
   private strip(value: unknown, path: Path): unknown {
@@ -59,7 +65,7 @@ export class Secrets {
     const entries = value as Values;
     if (entries[SIGNATURE] === SECRET) {
       const secret = this.strip(entries["value"], path);
-      this.texts.remember(secret);
+      this.remember(secret);
       this.paths.push(this.markedPath(path));
       return secret;
     }
@@ -79,6 +85,9 @@ export class Secrets {
 export class SecretTexts {
   private readonly texts = new Set<string>();
 
+  /** @param isKept which of the texts are worth hiding; all that are long enough, if nothing is given */
+  constructor(private readonly isKept: (text: string) => boolean = () => true) {}
+
   remember(secret: unknown): void {
     if (Array.isArray(secret)) for (const item of secret) this.remember(item);
     else if (typeof secret === "object" && secret !== null) this.remember(Object.values(secret));
@@ -96,13 +105,21 @@ export class SecretTexts {
   private rememberText(secret: string): void {
     // The value alone of an environment variable `NAME=value`, and of what else is written so.
     const value = secret.slice(secret.indexOf("=") + 1);
-    for (const text of [secret, value]) if (text.length >= 6) this.texts.add(text);
+    for (const text of [secret, value]) if (text.length >= 6 && this.isKept(text)) this.texts.add(text);
     for (const [part] of secret.matchAll(LIKE_A_PASSWORD)) {
       for (const piece of [part, part.slice(part.indexOf("=") + 1)]) {
         if (piece.length >= 12 && /\d/.test(piece) && /[A-Za-z]/.test(piece)) this.texts.add(piece);
       }
     }
   }
+}
+
+/**
+ * A user or a database has a plain word for its name, which may well be kept beside the password, and which messages about
+ * everything else are full of.
+ */
+export function isNoPlainWord(text: string): boolean {
+  return !/^[a-z]+([._-][a-z]+)*$/.test(text);
 }
 
 /** Marks the value at the path, or what stands in its way where it would be inside something that is no object. */

@@ -1,0 +1,58 @@
+/** Workloads that may connect to a port, by the port's name. */
+type Callers = Record<string, readonly string[]>;
+
+/** What a workload or task is called that asks the object store in the stack's place, and the database in its. */
+export const contentsTask = "object-store-contents";
+export const loginsTask = "database-logins";
+
+/** Where sources lie that are not in the stack's own object store. */
+export const outsideSources = "outside-sources";
+
+const airflow = ["airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"] as const;
+
+/**
+ * Who may connect to whom inside the stack, by the called workload and its port. What is not here is refused by a
+ * platform that can refuse. Ports that are published are open to the outside as well.
+ *
+ * Spark's drivers run beside Airflow's tasks, in its scheduler: executors and the master call them there.
+ */
+export const connections: Readonly<Record<string, Callers>> = {
+  "object-store": {
+    s3: [
+      contentsTask,
+      "catalog",
+      "trino",
+      "trino-worker",
+      "spark-worker",
+      "spark-history",
+      "airflow-scheduler",
+    ],
+  },
+  database: { postgresql: [loginsTask, "catalog", ...airflow] },
+  catalog: { iceberg: ["trino", "trino-worker", "spark-worker", "airflow-scheduler"] },
+  "spark-master": { rpc: ["spark-worker", "airflow-scheduler"] },
+  "spark-worker": { rpc: ["spark-master"], blocks: ["spark-worker", "airflow-scheduler"] },
+  trino: { https: ["airflow-scheduler"], internal: ["trino-worker"] },
+  "trino-worker": { internal: ["trino", "trino-worker"] },
+  "airflow-api": { http: ["airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"] },
+  "airflow-scheduler": {
+    "driver-rpc": ["spark-master", "spark-worker"],
+    "driver-blocks": ["spark-worker"],
+    logs: ["airflow-api"],
+  },
+  [outsideSources]: { s3: ["spark-worker", "airflow-scheduler"] },
+};
+
+/** Names of the workloads that may connect to a port. */
+export function callersOf(workload: string, port: string): readonly string[] {
+  return connections[workload]?.[port] ?? [];
+}
+
+/** Ports that a workload may connect to. */
+export function callsOf(workload: string): { to: string; port: string }[] {
+  return Object.entries(connections).flatMap(([to, ports]) =>
+    Object.entries(ports)
+      .filter(([, callers]) => callers.includes(workload))
+      .map(([port]) => ({ to, port })),
+  );
+}

@@ -1,0 +1,68 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import type { Workload } from "../../workload";
+import type { Labels } from "./names";
+
+interface AvailabilityArgs {
+  namespace: pulumi.Input<string>;
+  selector: Labels;
+}
+
+/** Of several instances, at most one goes at a time when nodes are emptied. A single one may go: nobody could stay. */
+export function keepAvailable(
+  workload: Workload,
+  { namespace, selector }: AvailabilityArgs,
+  options: pulumi.CustomResourceOptions,
+): void {
+  if ((workload.replicas ?? 1) < 2 && workload.scale === undefined) return;
+  new kubernetes.policy.v1.PodDisruptionBudget(
+    `${workload.name}-budget`,
+    {
+      metadata: { name: workload.name, namespace, labels: selector },
+      spec: {
+        maxUnavailable: 1,
+        selector: { matchLabels: selector },
+        // An instance that does not answer protects nobody, and must not keep a node from being emptied.
+        unhealthyPodEvictionPolicy: "AlwaysAllow",
+      },
+    },
+    options,
+  );
+}
+
+/** More instances while the present ones are busy; fewer, one at a time, when they have long been idle. */
+export function scaleWithLoad(
+  workload: Workload,
+  kind: "Deployment" | "StatefulSet",
+  { namespace, selector }: AvailabilityArgs,
+  options: pulumi.CustomResourceOptions,
+): void {
+  if (workload.scale === undefined) return;
+  new kubernetes.autoscaling.v2.HorizontalPodAutoscaler(
+    `${workload.name}-scale`,
+    {
+      metadata: { name: workload.name, namespace, labels: selector },
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind, name: workload.name },
+        minReplicas: workload.replicas ?? 1,
+        maxReplicas: workload.scale.most,
+        metrics: [
+          {
+            type: "Resource",
+            resource: {
+              name: "cpu",
+              target: { type: "Utilization", averageUtilization: workload.scale.cpuPercent },
+            },
+          },
+        ],
+        behavior: {
+          scaleDown: {
+            stabilizationWindowSeconds: 600,
+            policies: [{ type: "Pods", value: 1, periodSeconds: 60 }],
+          },
+        },
+      },
+    },
+    options,
+  );
+}

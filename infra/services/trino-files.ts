@@ -1,0 +1,117 @@
+import { pbkdf2Sync } from "node:crypto";
+import { renderProperties } from "../properties";
+
+export const etc = "/etc/trino";
+/** TLS and passwords: what clients use. */
+export const clientPort = 8443;
+/** Where coordinator and workers talk to each other; closed to everybody else. */
+export const internalPort = 8080;
+/** The only user who may tell a worker to go. Known to the worker alone: its own drain command says it. */
+export const drainUser = "drain";
+
+/** JVM options. Heap is six tenths of the container's memory: the rest is direct buffers, metaspace and code. */
+export function renderJvm(memoryMiB: number): string {
+  return [
+    "-server",
+    `-Xmx${Math.floor(memoryMiB * 0.6)}M`,
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-OmitStackTraceInFastThrow",
+    "-XX:ReservedCodeCacheSize=192M",
+    "-Djdk.attach.allowAttachSelf=true",
+    "-Djdk.nio.maxCachedBufferSize=2000000",
+    "-Dfile.encoding=UTF-8",
+    "",
+  ].join("\n");
+}
+
+/**
+ * The coordinator's config.properties. Plain HTTP is for Trino's own parts: within the container, or from the workers.
+ *
+ * @param separateWorkers others do the work, and queries wait for the first of them.
+ */
+export function renderServer(internalSecret: string, separateWorkers = false): string {
+  return renderProperties({
+    coordinator: true,
+    "node-scheduler.include-coordinator": !separateWorkers,
+    "http-server.http.port": internalPort,
+    "discovery.uri": `http://localhost:${internalPort}`,
+    "http-server.https.enabled": true,
+    "http-server.https.port": clientPort,
+    "http-server.https.keystore.path": `${etc}/tls.pem`,
+    "http-server.authentication.type": "PASSWORD",
+    "internal-communication.shared-secret": internalSecret,
+    "catalog.management": "static",
+    ...(separateWorkers
+      ? { "query-manager.required-workers": 1, "query-manager.required-workers-max-wait": "5m" }
+      : {}),
+  });
+}
+
+/** A worker's config.properties. */
+export function renderWorker(internalSecret: string, coordinator: string): string {
+  return renderProperties({
+    coordinator: false,
+    "http-server.http.port": internalPort,
+    "discovery.uri": `http://${coordinator}:${internalPort}`,
+    "internal-communication.shared-secret": internalSecret,
+    "catalog.management": "static",
+    // Twice so long when it goes: until the coordinator knows, and until all has been fetched from it.
+    "shutdown.grace-period": "10s",
+  });
+}
+
+/** Who may do what on a worker: nothing but to drain it. */
+export function renderWorkerRules(): string {
+  return `${JSON.stringify({ catalogs: [], system_information: [{ user: drainUser, allow: ["write"] }] }, undefined, 2)}\n`;
+}
+
+/** Asks the node over plain HTTP whether it has started. Bash opens the connection: the image has no curl. */
+export const askWhetherStarted = [
+  "/bin/bash",
+  "-c",
+  `exec 3<>/dev/tcp/127.0.0.1/${internalPort} && printf 'GET /v1/info HTTP/1.0\\r\\n\\r\\n' >&3 && ` +
+    `grep -q '"starting":false' <&3`,
+];
+
+/** Tells the worker to take no new work, and ends when it has done what it had and gone. */
+export function renderDrain(): string {
+  return `#!/bin/bash
+# Tells this worker to go when it has done its work, and waits until it has: its process then ends by itself.
+request() {
+  exec 3<>/dev/tcp/127.0.0.1/${internalPort} || return 1
+  printf "$1" >&3
+  cat <&3
+  exec 3>&-
+}
+request 'PUT /v1/info/state HTTP/1.0\\r\\nX-Trino-User: ${drainUser}\\r\\nContent-Type: application/json\\r\\nContent-Length: 15\\r\\n\\r\\n"SHUTTING_DOWN"'
+while request 'GET /v1/info/state HTTP/1.0\\r\\n\\r\\n' 2> /dev/null; do sleep 2; done
+`;
+}
+
+/** One line of Trino's password file: PBKDF2 with HMAC-SHA1, the only form of it that Trino matches. */
+export function renderPassword(user: string, password: string, saltHex: string): string {
+  const iterations = 120_000;
+  const hash = pbkdf2Sync(password, Buffer.from(saltHex, "hex"), iterations, 32, "sha1").toString("hex");
+  return `${user}:${iterations}:${saltHex}:${hash}\n`;
+}
+
+export function renderIcebergCatalog(settings: {
+  uri: string;
+  warehouse: string;
+  endpoint?: string;
+  region: string;
+  pathStyle: boolean;
+}): string {
+  return renderProperties({
+    "connector.name": "iceberg",
+    "iceberg.catalog.type": "rest",
+    "iceberg.rest-catalog.uri": settings.uri,
+    "iceberg.rest-catalog.warehouse": settings.warehouse,
+    "iceberg.rest-catalog.vended-credentials-enabled": true,
+    "iceberg.file-format": "PARQUET",
+    "fs.native-s3.enabled": true,
+    "s3.endpoint": settings.endpoint,
+    "s3.region": settings.region,
+    "s3.path-style-access": settings.pathStyle,
+  });
+}

@@ -1,0 +1,168 @@
+import { readFileSync } from "node:fs";
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { preloadedImages, pushedImages } from "../infra/cluster-images";
+import type { StackConfig } from "../infra/config";
+import { outsideSources } from "../infra/connections";
+import { KubernetesPlatform } from "../infra/platforms/kubernetes";
+import type { Door, Outside } from "../infra/platforms/kubernetes";
+import { loadSecrets } from "../infra/secrets";
+import { OutsideDatabase } from "../infra/services/database-access";
+import type { DatabaseAccess } from "../infra/services/database-access";
+import { outsideObjectStore } from "../infra/services/object-storage";
+import type { ObjectStorage } from "../infra/services/object-storage";
+import { contentsByTask } from "../infra/services/store-preparation";
+import { trinoHosts } from "../infra/services/trino";
+import { loadSources } from "../infra/sources";
+import type { Source } from "../infra/sources";
+import { lakehouse, ownDatabase, ownObjectStore, stackOutputs } from "./lakehouse";
+import type { StackOutputs, Wiring } from "./lakehouse";
+
+/** The whole lakehouse on any cluster that a kubeconfig reaches. */
+export async function kubernetesStack(config: StackConfig): Promise<StackOutputs> {
+  const stack = pulumi.getStack();
+  const namespace = config.kubernetesNamespace;
+  const sources = loadSources(config.sourcesFile);
+  const secrets = await loadSecrets([
+    ...trinoHosts(stack),
+    ...clusterNames("trino", namespace),
+    ...config.trinoHosts,
+  ]);
+
+  const provider = new kubernetes.Provider("cluster", {
+    context: config.kubernetesContext === "" ? undefined : config.kubernetesContext,
+    // A file of a workload changes in place: its pods are replaced by their checksum, not by another name.
+    enableConfigMapMutable: true,
+    enableSecretMutable: true,
+  });
+  const platform = new KubernetesPlatform("kubernetes", {
+    stack,
+    provider,
+    namespace,
+    checksumKey: secrets.caKey,
+    storageClass: config.storageClass === "" ? undefined : config.storageClass,
+    keepVolumes: config.keepVolumes,
+    requests: { cpuMilli: config.cpuRequest, memoryPercent: config.memoryRequestPercent },
+    doors: doors(config),
+    outside: outside(config, sources),
+  });
+  const image =
+    config.imageRegistry === ""
+      ? preloadedImages(stack)
+      : pushedImages({ stack, registry: config.imageRegistry });
+  const wiring: Wiring = { config, platform, secrets, sources, image };
+
+  const objectStore: ObjectStorage =
+    config.objectStoreEndpoint === ""
+      ? ownObjectStore(wiring, contentsByTask(platform, image("minio")))
+      : outsideObjectStore({
+          secrets,
+          endpoint: config.objectStoreEndpoint,
+          region: config.objectStoreRegion,
+          pathStyle: config.objectStorePathStyle,
+          buckets: {
+            warehouse: config.warehouseBucket,
+            source: config.sourceBucket,
+            events: config.eventsBucket,
+          },
+        });
+  const database: DatabaseAccess =
+    config.databaseAddress === "" ? ownDatabase(wiring) : outsideDatabase(wiring, platform);
+  const { catalog, trino } = lakehouse(wiring, objectStore, database);
+
+  const inside = (service: string) => `${service}.${namespace}.svc`;
+  return {
+    ...stackOutputs(wiring, trino.catalogName, {
+      // The first name that was given is where the door is; without one, Trino is reached from inside the cluster.
+      trinoHost: config.trinoHosts[0] ?? inside(trino.host),
+      trinoPort: config.trinoHosts.length === 0 ? trino.port : config.trinoPort,
+      airflowUrl: airflowUrl(config, inside("airflow-api")),
+      sparkMasterUrl: `http://${inside("spark-master")}:8080`,
+      objectStoreUrl:
+        config.objectStoreEndpoint === ""
+          ? `http://${inside("object-store")}:9000`
+          : config.objectStoreEndpoint,
+      catalogUrl: catalog.uri.replace("//catalog:", `//${inside("catalog")}:`),
+    }),
+    kubernetesNamespace: platform.namespace,
+  };
+}
+
+/** Names by which a Service is called inside the cluster, from its own namespace and from others. */
+const clusterNames = (service: string, namespace: string) =>
+  ["", ".svc", ".svc.cluster.local"].map((end) => `${service}.${namespace}${end}`);
+
+/** Where the page is for users: at the door, if they have been given a name for it. */
+function airflowUrl(
+  { airflowDoor, airflowHost, airflowPort, ...config }: StackConfig,
+  inside: string,
+): string {
+  if (airflowHost === "" || airflowDoor === "none") return `http://${inside}:8080`;
+  if (airflowDoor !== "ingress") return `http://${airflowHost}:${airflowPort}`;
+  const tls = config.ingressTlsSecret !== "" || config.certificateIssuer !== "";
+  return `${tls ? "https" : "http"}://${airflowHost}`;
+}
+
+function doors(config: StackConfig): Record<string, Door> {
+  const given = (value: string) => (value === "" ? undefined : value);
+  const page = config.airflowDoor;
+  const all: Record<string, Door | undefined> = {
+    trino: tcpDoor(config.trinoDoor, config.trinoSourceRanges),
+    "object-store": tcpDoor(config.objectStoreDoor),
+    "airflow-api":
+      page !== "ingress"
+        ? tcpDoor(page)
+        : {
+            kind: "ingress",
+            host: config.airflowHost,
+            className: given(config.ingressClass),
+            tlsSecret: given(config.ingressTlsSecret),
+            issuer: given(config.certificateIssuer),
+            controllerNamespace: given(config.ingressNamespace),
+          },
+  };
+  const open = Object.entries(all).filter((entry): entry is [string, Door] => entry[1] !== undefined);
+  return Object.fromEntries(open);
+}
+
+function tcpDoor(
+  kind: "none" | "load-balancer" | "node-port",
+  sourceRanges: string[] = [],
+): Door | undefined {
+  if (kind === "none") return undefined;
+  return kind === "node-port"
+    ? { kind }
+    : { kind, sourceRanges: sourceRanges.length === 0 ? undefined : sourceRanges };
+}
+
+/** What lies outside the namespace: only there may pods connect to addresses that are no pods of the stack. */
+function outside(config: StackConfig, sources: Source[]): Record<string, Outside> {
+  const port = (url: string) => Number(new URL(url).port || (url.startsWith("https:") ? 443 : 80));
+  const endpoints = sources.flatMap(({ endpoint }) => endpoint ?? []);
+  return {
+    ...(config.objectStoreEndpoint === ""
+      ? {}
+      : { "object-store": { port: port(config.objectStoreEndpoint) } }),
+    ...(config.databaseAddress === ""
+      ? {}
+      : { database: { port: Number(/:(\d+)$/.exec(config.databaseAddress)?.[1] ?? 5432) } }),
+    ...(endpoints[0] === undefined ? {} : { [outsideSources]: { port: port(endpoints[0]) } }),
+  };
+}
+
+function outsideDatabase({ config, secrets, image }: Wiring, runner: KubernetesPlatform): OutsideDatabase {
+  return new OutsideDatabase("database", {
+    runner,
+    secrets,
+    image: image("postgres"),
+    address: config.databaseAddress,
+    administrator: {
+      name: config.databaseAdministrator,
+      password: new pulumi.Config("lakestack").requireSecret("databaseAdministratorPassword"),
+    },
+    authorities:
+      config.databaseAuthoritiesFile === ""
+        ? undefined
+        : readFileSync(config.databaseAuthoritiesFile, "utf8"),
+  });
+}

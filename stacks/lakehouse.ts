@@ -1,0 +1,195 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { StackConfig } from "../infra/config";
+import type { Platform } from "../infra/platform";
+import type { Secrets } from "../infra/secrets";
+import { Catalog } from "../infra/services/catalog";
+import { Database } from "../infra/services/database";
+import type { DatabaseAccess } from "../infra/services/database-access";
+import type { ObjectStorage } from "../infra/services/object-storage";
+import { ObjectStore } from "../infra/services/object-store";
+import { Scheduler } from "../infra/services/scheduler";
+import { Spark } from "../infra/services/spark";
+import type { SourceCredentials } from "../infra/services/spark";
+import type { ContentsMaker } from "../infra/services/store-preparation";
+import { Trino } from "../infra/services/trino";
+import type { Source } from "../infra/sources";
+import type { Scale } from "../infra/workload";
+
+/** What every program hands to its services. */
+export interface Wiring {
+  config: StackConfig;
+  platform: Platform;
+  secrets: Secrets;
+  sources: Source[];
+  /** Reference of an image, by the name of its folder. */
+  image: (name: string) => pulumi.Input<string>;
+}
+
+/** How users reach the services. */
+export interface Addresses {
+  trinoHost: pulumi.Input<string>;
+  trinoPort: number;
+  airflowUrl: pulumi.Input<string>;
+  sparkMasterUrl: string;
+  objectStoreUrl: string;
+  catalogUrl: string;
+}
+
+export type StackOutputs = Record<string, pulumi.Output<string> | string>;
+
+const cores = (limit: number) => (limit === 0 ? undefined : limit);
+
+/** MinIO, as the stack's own object store. */
+export function ownObjectStore(
+  { config, platform, secrets, image }: Wiring,
+  contents: ContentsMaker,
+): ObjectStore {
+  return new ObjectStore("object-store", {
+    platform,
+    secrets,
+    contents,
+    image: image("minio"),
+    rootUser: config.objectStoreUser,
+    memoryMiB: config.objectStoreMemory,
+    cpus: cores(config.objectStoreCores),
+    sizeGiB: config.objectStoreSize,
+    port: config.objectStorePort,
+    consolePort: config.objectStoreConsole ? config.objectStoreConsolePort : undefined,
+  });
+}
+
+/** PostgreSQL, as the stack's own database. */
+export function ownDatabase({ config, platform, secrets, image }: Wiring): Database {
+  return new Database("database", {
+    platform,
+    secrets,
+    image: image("postgres"),
+    memoryMiB: config.databaseMemory,
+    cpus: cores(config.databaseCores),
+    sizeGiB: config.databaseSize,
+  });
+}
+
+/** The services that are the same everywhere, on a platform and on stores that the program has chosen. */
+export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: DatabaseAccess) {
+  const { config, platform, secrets, sources, image } = wiring;
+
+  const catalog = new Catalog("catalog", {
+    platform,
+    database,
+    objectStore,
+    image: image("nessie"),
+    replicas: several(config.catalogReplicas),
+    memoryMiB: config.catalogMemory,
+    cpus: cores(config.catalogCores),
+    port: config.publishCatalog ? config.catalogPort : undefined,
+  });
+
+  const spark = new Spark("spark", {
+    platform,
+    secrets,
+    objectStore,
+    catalog,
+    sources,
+    image: image("spark"),
+    sourceCredentials: pulumi.output(
+      new pulumi.Config("lakestack").getSecretObject<SourceCredentials>("sourceCredentials") ?? {},
+    ),
+    workers: config.sparkWorkers,
+    workerScale: scale(config.sparkWorkers, config.sparkWorkersMost),
+    workerCores: config.sparkWorkerCores,
+    executorMemoryMiB: config.sparkExecutorMemory,
+    masterMemoryMiB: config.sparkMasterMemory,
+    historyMemoryMiB: config.sparkHistoryMemory,
+    masterPort: config.sparkMasterPort,
+    workerPort: config.sparkWorkerPort,
+    historyPort: config.sparkHistoryPort,
+  });
+
+  const trino = new Trino("trino", {
+    platform,
+    secrets,
+    catalog,
+    objectStore,
+    image: image("trino"),
+    user: config.trinoUser,
+    memoryMiB: config.trinoMemory,
+    cpus: cores(config.trinoCores),
+    port: config.trinoPort,
+    workers:
+      config.trinoWorkers === 0
+        ? undefined
+        : {
+            count: config.trinoWorkers,
+            scale: scale(config.trinoWorkers, config.trinoWorkersMost),
+            memoryMiB: config.trinoWorkerMemory,
+            drainSeconds: config.trinoDrainSeconds,
+          },
+  });
+
+  const scheduler = new Scheduler("scheduler", {
+    platform,
+    secrets,
+    database,
+    spark,
+    trino,
+    sources,
+    image: image("airflow"),
+    user: config.airflowUser,
+    trinoUser: config.trinoUser,
+    memoryMiB: {
+      api: config.airflowApiMemory,
+      scheduler: config.airflowSchedulerMemory,
+      dagProcessor: config.airflowDagProcessorMemory,
+      triggerer: config.airflowTriggererMemory,
+    },
+    cpus: cores(config.airflowCores),
+    schedulers: config.airflowSchedulers,
+    parallelism: config.airflowParallelism,
+    executorMemoryMiB: config.sparkExecutorMemory,
+    port: config.airflowPort,
+    driverPort: config.sparkDriverPort,
+  });
+  return { catalog, spark, trino, scheduler };
+}
+
+/** The stack's public contract, the same on every platform. */
+export function stackOutputs({ config, secrets }: Wiring, trinoCatalog: string, at: Addresses): StackOutputs {
+  const { trinoHost, trinoPort } = at;
+  return {
+    jdbcUrl: text`jdbc:trino://${trinoHost}:${trinoPort}/${trinoCatalog}?SSL=true`,
+    trinoUrl: text`https://${trinoHost}:${trinoPort}`,
+    airflowUrl: text`${at.airflowUrl}`,
+    sparkMasterUrl: at.sparkMasterUrl,
+    objectStoreUrl: at.objectStoreUrl,
+    catalogUrl: at.catalogUrl,
+    trinoUser: config.trinoUser,
+    airflowUser: config.airflowUser,
+    objectStoreUser: config.objectStoreUser,
+    trinoPassword: secrets.trinoPassword,
+    airflowPassword: secrets.airflowPassword,
+    objectStorePassword: secrets.objectStorePassword,
+    // Public by nature; it would be marked secret for having been kept beside its key.
+    caCertificate: pulumi.unsecret(secrets.caCertificate),
+  };
+}
+
+/** A string where all parts are known now, which a preview then shows; else an Output. */
+function text(
+  parts: TemplateStringsArray,
+  ...values: pulumi.Input<string | number>[]
+): string | pulumi.Output<string> {
+  return values.every((value) => typeof value === "string" || typeof value === "number")
+    ? String.raw({ raw: parts }, ...values)
+    : pulumi.interpolate(parts, ...values);
+}
+
+/** A single instance has no number. */
+const several = (count: number) => (count === 1 ? undefined : count);
+
+/** Processor time that an instance uses at most before another one is started, in percent of what it asks for. */
+const busy = 200;
+
+function scale(least: number, most: number): Scale | undefined {
+  return most > least ? { most, cpuPercent: busy } : undefined;
+}
