@@ -21,7 +21,10 @@ export const command: Command = {
       region: { type: "string" },
     });
     const settings = await Settings.read(values.stack);
-    const text = (key: string) => String(settings.get(key) ?? "");
+    const text = (key: string) => {
+      const value = settings.get(key);
+      return typeof value === "string" ? value : "";
+    };
     const size = oneOf(sizeNames, values.size ?? text("awsSize"), "size");
     const architecture = oneOf(architectures, text("awsArchitecture"), "architecture");
     const region = oneOf(pricedRegions, values.region ?? text("awsRegion"), "region with known prices");

@@ -23,12 +23,12 @@ const together = stackRules.map(({ name, description, check }): StackValidationP
   description,
   enforcementLevel: "mandatory",
   configSchema: { properties: { throwAway: { type: "boolean", default: false } } },
-  validateStack: ({ resources, getConfig }, report) => {
-    const subjects = resources.map(({ type, name: resource, props, opts, urn }) => ({
+  validateStack: (stack, report) => {
+    const subjects = stack.resources.map(({ type, name: resource, props, opts, urn }) => ({
       ...{ type, name: resource, props, urn },
       protect: opts.protect,
     }));
-    const { throwAway = false } = getConfig<Options>();
+    const { throwAway = false } = stack.getConfig<Options>();
     for (const { subject, message } of check(subjects, { throwAway })) {
       report(message, subjects.find((each) => each === subject)?.urn);
     }

@@ -6,7 +6,7 @@ export interface Rule {
   description: string;
   types: string[];
   /** @returns what is wrong, each as a sentence without its subject. */
-  check(subject: Subject): string[];
+  check: (subject: Subject) => string[];
 }
 
 const everywhere = new Set(["0.0.0.0/0", "::/0"]);

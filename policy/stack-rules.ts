@@ -5,7 +5,7 @@ import { isEverybody, statements } from "./rules";
 export interface StackRule {
   name: string;
   description: string;
-  check(subjects: Subject[], options: { throwAway: boolean }): { subject: Subject; message: string }[];
+  check: (subjects: Subject[], options: { throwAway: boolean }) => { subject: Subject; message: string }[];
 }
 
 /** Resources whose loss is the loss of data. */

@@ -210,7 +210,7 @@ function renderKubeconfig(cluster: eks.Cluster, { region }: Account): pulumi.Out
         name,
         cluster: {
           server: cluster.endpoint,
-          "certificate-authority-data": cluster.certificateAuthority.apply(({ data }) => data ?? ""),
+          "certificate-authority-data": cluster.certificateAuthority.apply(({ data }) => data),
         },
       },
     ],

@@ -178,11 +178,7 @@ function readDoors(read: AwsReader): DoorSettings {
   const airflow = read.choice("awsAirflowDoor", doorKinds);
   const allowList = read.ranges("awsDoorAllowList");
   const zoneId = read.given("awsZoneId", /^Z[0-9A-Z]+$/, "a zone's ID such as Z0123");
-  const domain = read.given(
-    "awsDomain",
-    /^([a-z0-9-]+\.)+[a-z]{2,}$/,
-    "a domain such as data.example.org",
-  );
+  const domain = read.given("awsDomain", /^([a-z0-9-]+\.)+[a-z]{2,}$/, "a domain such as data.example.org");
   const certificateArn = read.given(
     "awsCertificateArn",
     /^arn:aws[\w-]*:acm:\S+$/,

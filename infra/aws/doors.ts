@@ -208,7 +208,7 @@ export class Doors extends pulumi.ComponentResource {
       door,
       {
         autoscalingGroupName: cluster.services.resources.apply(
-          (all) => all[0]?.autoscalingGroups?.[0]?.name ?? "",
+          (all) => all[0]?.autoscalingGroups[0]?.name ?? "",
         ),
         lbTargetGroupArn: targets.arn,
       },

@@ -45,8 +45,7 @@ export class Observability extends pulumi.ComponentResource {
 
   /** The groups that the cluster's own agents would otherwise make. */
   clusterGroups(): pulumi.Resource[] {
-    const { network: _, ...groups } = this.groups;
-    return Object.values(groups);
+    return Object.values(this.groups).filter((group) => group !== this.groups.network);
   }
 
   private flowLogRole({ account }: ObservabilityArgs): iam.Role {

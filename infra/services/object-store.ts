@@ -112,11 +112,13 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
 
 /** The users of the store, each with what its service may do there (infra/access.ts). */
 function serviceIdentities(secrets: Secrets) {
-  return (Object.entries(objectStoreAccess) as [StoreUser, readonly BucketAccess[]][]).map(([name, access]) => ({
-    name,
-    secretKey: storeKeys(secrets, name).key,
-    access: access.map(({ bucket, write }) => ({ bucket: buckets[bucket], write })),
-  }));
+  return (Object.entries(objectStoreAccess) as [StoreUser, readonly BucketAccess[]][]).map(
+    ([name, access]) => ({
+      name,
+      secretKey: storeKeys(secrets, name).key,
+      access: access.map(({ bucket, write }) => ({ bucket: buckets[bucket], write })),
+    }),
+  );
 }
 
 export function renderMinioEnvironment(user: string, password: string, console: boolean): string {

@@ -47,7 +47,9 @@ function openedPolicies(value: unknown): unknown {
   }
   if (typeof value !== "string") return value;
   // An image's tag names its content, which is no concern of this text.
-  return value.startsWith('{"') ? openedPolicies(JSON.parse(value)) : value.replace(/(^|:)[0-9a-f]{12}$/, "$1CONTENT");
+  return value.startsWith('{"')
+    ? openedPolicies(JSON.parse(value))
+    : value.replace(/(^|:)[0-9a-f]{12}$/, "$1CONTENT");
 }
 
 /** The cluster's objects in one line each: what they are, and what they wait for among AWS's resources. */

@@ -150,12 +150,12 @@ describe("the rights of the roles", () => {
 
   it.each(Object.keys(table))("of %s are what its work needs", (name) => {
     for (const row of table[name]?.must ?? [])
-      expect(allows(policiesOf(name), request(row)), row.join(" ")).toBe(true);
+      expect(allows(policiesOf(name), request(row)), `${row[0]} ${row[1]}`).toBe(true);
   });
 
   it.each(Object.keys(table))("of %s end there", (name) => {
     for (const row of table[name]?.mustNot ?? [])
-      expect(allows(policiesOf(name), request(row)), row.join(" ")).toBe(false);
+      expect(allows(policiesOf(name), request(row)), `${row[0]} ${row[1]}`).toBe(false);
   });
 
   it("are in this table for every role that has policies of the program's own", () => {
@@ -222,7 +222,9 @@ describe("who may take a role", () => {
       const { name, namespace } = inputs["metadata"] as { name: string; namespace: string };
       return `${namespace}/${name}`;
     });
-    expect(accounts).toEqual(expect.arrayContaining(associations.map(([account]) => `lakestack/${String(account)}`)));
+    expect(accounts).toEqual(
+      expect.arrayContaining(associations.map(([account]) => `lakestack/${String(account)}`)),
+    );
   });
 });
 

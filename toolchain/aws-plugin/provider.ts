@@ -1,4 +1,4 @@
-import type { Created, Diff, Fault, Provider, State, Subject, Values } from "../plugin-protocol/provider";
+import type { Created, Diff, Fault, Provider, Subject, Values } from "../plugin-protocol/provider";
 import { checkInputs } from "./check-inputs";
 import { Declarations } from "./declarations";
 import { knownLookUps, lookUp } from "./look-ups";
@@ -65,7 +65,7 @@ export class AwsPreviewProvider implements Provider {
     return Promise.reject(refusal("change", subject));
   }
 
-  delete(subject: Subject, _id: string, _state: State): Promise<void> {
+  delete(subject: Subject): Promise<void> {
     return Promise.reject(refusal("delete", subject));
   }
 
