@@ -10,10 +10,18 @@ const systemBundles = [
 ];
 
 /**
- * The certificates that this host trusts, in PEM: SSL_CERT_FILE, else the system's. On a network that inspects TLS they
- * include the inspector's, without which nothing can be downloaded inside a container. Empty if there are none.
+ * The certificates that this host trusts, in PEM: SSL_CERT_FILE, else the system's, and NODE_EXTRA_CA_CERTS. On a network
+ * that inspects TLS they include the inspector's, without which nothing can be downloaded inside a container. Empty if
+ * there are none.
  */
 export function hostCertificates(): string {
+  const extra = process.env["NODE_EXTRA_CA_CERTS"];
+  return [systemCertificates(), extra && existsSync(extra) ? readFileSync(extra, "utf8") : ""]
+    .filter((bundle) => bundle !== "")
+    .join("\n");
+}
+
+function systemCertificates(): string {
   const chosen = process.env["SSL_CERT_FILE"];
   if (chosen && existsSync(chosen)) return readFileSync(chosen, "utf8");
   if (process.platform === "darwin") return macCertificates();

@@ -108,7 +108,9 @@ describe("a container that fails", () => {
   };
 
   test("by exiting is named, with its exit code and last words", async () => {
-    const command = ["sh", "-c", "for i in 1 2 3; do echo line $i; done; echo to stderr >&2; exit 3"];
+    // Two pipes lead to the engine, and it reads neither first: the pause gives their lines an order.
+    const script = "for i in 1 2 3; do echo line $i; done; sleep 0.5; echo to stderr >&2; exit 3";
+    const command = ["sh", "-c", script];
     const { message, name } = await failure({ command, wait: true, healthcheck: { tests: ["CMD", "true"] } });
     expect(message).toBe(
       `Container ${name} exited with code 3.\n  Last lines of its output:\n` +
@@ -164,7 +166,9 @@ describe("a container that fails", () => {
   });
 
   test("stays on record, and is replaced by the next update whatever has changed", async () => {
-    const { kept } = await failure({ command: ["sh", "-c", "exit 1"] });
+    // Waited for: without that, a container that takes its time to end would count as one that runs.
+    const healthcheck = { tests: ["CMD", "true"] };
+    const { kept } = await failure({ command: ["sh", "-c", "exit 1"], wait: true, healthcheck });
     expect((await found(kept)).State.Status).toBe("exited");
     const diff = harness.diff(CONTAINER, kept, kept.inputs);
     expect(diff).toMatchObject({ replace: true, deleteBeforeReplace: true });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { containerIds } from "./docker";
-import { latestChanges, npmRun, pulumi, shell } from "./lakestack";
+import { containerMemory } from "../../commands/machine-facts";
+import { containerIds, containerName, docker } from "./docker";
+import { latestChanges, npmRun, outputs, pulumi, shell } from "./lakestack";
 import { daysBetween, idsOf } from "./sample-data";
 import { services, stackName } from "./stack";
 import { counts, query, value } from "./trino";
@@ -9,6 +10,31 @@ test("npm run up ends with every service healthy", async () => {
   expect(Object.keys(await containerIds()).sort()).toEqual(services);
   const { stdout } = await npmRun("status");
   for (const service of services) expect(stdout).toMatch(new RegExp(`${service} .*running.*healthy`));
+});
+
+test("npm run logs shows what a service has written", async () => {
+  // As docker logs does, it keeps the service's two streams apart; Trino writes to the second.
+  const { stderr } = await npmRun("logs", "trino", "--tail", "1000");
+  expect(stderr).toContain("SERVER STARTED");
+});
+
+test("the outputs have the names of the contract, and passwords are hidden unless they are asked for", async () => {
+  const { stdout } = await pulumi("stack", "output", "--json");
+  const shown = JSON.parse(stdout) as Record<string, string>;
+  expect(Object.keys(shown).sort()).toEqual(Object.keys(outputs).sort());
+  const hidden = Object.keys(shown).filter((name) => shown[name] === "[secret]");
+  expect(hidden.sort()).toEqual(["airflowPassword", "objectStorePassword", "trinoPassword"]);
+  expect(await pulumi("stack", "output", "trinoPassword", "--show-secrets")).toMatchObject({
+    stdout: `${outputs.trinoPassword}\n`,
+  });
+});
+
+test("the stack idles within 4 GiB", async () => {
+  const used = await Promise.all(services.map((service) => containerMemory(docker, containerName(service))));
+  const total = used.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 30;
+  console.log(`Memory of the idle stack: ${total.toFixed(2)} GiB`);
+  expect(Math.min(...used), "every service has told its memory").toBeGreaterThan(0);
+  expect(total).toBeLessThan(4);
 });
 
 test("npm run up loads some days of both sources, each id once", async () => {

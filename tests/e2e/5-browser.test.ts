@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { allRuns, dag } from "./airflow";
 import { executablePath, openBrowser, takePicture } from "./browser";
 import { outputs } from "./lakestack";
+import { ports } from "./stack";
 import { until } from "./until";
 
 const noBrowser = "no Chrome, Chromium or Edge on this machine: install one, or set CHROME_PATH";
@@ -40,6 +41,25 @@ test("a pipeline is switched on with one click", async ({ skip }) => {
   await page.getByTestId("toggle-pause").click();
   await until("the pipeline is on", 30, async () => !(await dag(id)).is_paused);
   await takePicture(page, "airflow-pipeline-on");
+});
+
+test("the list of pipelines shows how the latest runs ended", async ({ skip }) => {
+  if (browser === undefined) skip(noBrowser);
+  await page.goto(`${outputs.airflowUrl}/dags`);
+  for (const id of ["create_tables", "etl_spark_media_daily", "etl_spark_media_monthly"]) {
+    await page.getByRole("link", { name: id, exact: true }).first().waitFor();
+  }
+  await takePicture(page, "airflow-pipelines");
+});
+
+test("Spark's history page lists the jobs that ended and opens one", async ({ skip }) => {
+  if (browser === undefined) skip(noBrowser);
+  await page.goto(`http://localhost:${ports.sparkHistoryPort}`);
+  const job = page.locator("#history-summary-table tbody tr a").first();
+  await job.waitFor();
+  await takePicture(page, "spark-history");
+  await job.click();
+  await page.getByText("Completed Jobs").first().waitFor();
 });
 
 test("a person who opens a failed run's task reads why it failed", async ({ skip }) => {

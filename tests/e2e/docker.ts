@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { frames } from "../../commands/logs";
 import { dockerClient } from "../../toolchain/docker-client";
 import { stackName } from "./stack";
 import { until } from "./until";
@@ -39,16 +40,9 @@ export async function logs(service: string, tail?: number): Promise<string> {
   return demultiplexed(await container(service).logs(options));
 }
 
-/** Docker puts eight bytes before each piece of output: one for the stream, four for the length. */
-export function demultiplexed(buffer: Buffer): string {
-  const pieces: Buffer[] = [];
-  for (let at = 0; at + 8 <= buffer.length;) {
-    const length = buffer.readUInt32BE(at + 4);
-    pieces.push(buffer.subarray(at + 8, at + 8 + length));
-    at += 8 + length;
-  }
-  return Buffer.concat(pieces).toString();
-}
+/** Both streams of a container's output, in the order in which they were written. */
+export const demultiplexed = (output: Buffer): string =>
+  Buffer.concat(frames(output).map(({ text }) => text)).toString();
 
 /** Runs a command inside a service's container. @returns what it wrote to its standard output. */
 export async function execute(service: string, command: string[]): Promise<string> {

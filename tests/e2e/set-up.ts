@@ -3,6 +3,7 @@ import type { TestProject } from "vitest/node";
 import { prepareMachine } from "../../commands/prepare";
 import { PulumiCli } from "../../commands/pulumi-cli";
 import { stackOutputs } from "../../commands/stack-outputs";
+import { ensureDocker } from "../../toolchain/docker-engine";
 import { projectFolder } from "../../toolchain/project";
 import { terminalReporter } from "../../toolchain/progress";
 import { belongings } from "./docker";
@@ -15,17 +16,16 @@ const keep = process.env["LAKESTACK_E2E_KEEP"] !== undefined;
 /** Brings the tests' stack up once, from nothing, as a user does; takes it away in the end, whatever happened. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   Object.assign(process.env, stackEnvironment);
+  // Of a stack that people use: pulumi would prefer it to the file with this stack's passphrase.
+  delete process.env["PULUMI_CONFIG_PASSPHRASE"];
   process.once("exit", clearAfterInterrupt);
 
+  const reporter = terminalReporter();
+  await ensureDocker(reporter);
   if (!keep) await removeTraces();
   await configure();
   const signal = new AbortController().signal;
-  const { tools, images } = await prepareMachine({
-    stack: stackName,
-    reporter: terminalReporter(),
-    signal,
-    forTests: true,
-  });
+  const { tools, images } = await prepareMachine({ stack: stackName, reporter, signal, forTests: true });
   const environment = { ...stackEnvironment, ...tools.env };
   const running = start("npm", ["run", "-s", "up"], { env: { ...process.env, ...environment } });
   running.child.stderr?.pipe(process.stderr);

@@ -77,7 +77,7 @@ export async function ensureImage(spec: ImageSpec, options: BuildOptions): Promi
         await keep(spec, options, () => cache.keep(key, found.imageId));
         return found;
       }
-      const { imageId, stages } = await atMostOneBuildPerCore(() => build(spec, context, options));
+      const { imageId, stages } = await takingTurns(() => build(spec, context, options));
       await keep(spec, options, async () => {
         // A base image that the build pulled has an ID now: the next call will ask for the image by that.
         const keyNow = await imageKey(spec, context, options.docker);
@@ -209,11 +209,13 @@ async function keep(spec: ImageSpec, options: BuildOptions, work: () => Promise<
   }
 }
 
+/** One more than there are cores: while some compile, one mostly waits for the network. */
+const turns = os.availableParallelism() + 1;
 let running = 0;
 const waiting: (() => void)[] = [];
 
-async function atMostOneBuildPerCore<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= os.availableParallelism()) await new Promise<void>((resolve) => waiting.push(resolve));
+async function takingTurns<T>(work: () => Promise<T>): Promise<T> {
+  if (running >= turns) await new Promise<void>((resolve) => waiting.push(resolve));
   else running++;
   try {
     return await work();

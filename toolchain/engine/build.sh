@@ -24,8 +24,19 @@ pip install --quiet --break-system-packages --root-user-action=ignore --no-deps 
 
 cd /engine
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-mod=readonly -buildvcs=false' GOMODCACHE=/cache/modules GOCACHE=/cache/build
+package=github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
+# A download that hangs is ended by nothing but TCP, after a quarter of an hour. So each attempt has a limit, in seconds,
+# and goes on with what the one before has left.
+fetched=
+for limit in 120 240 480; do
+  echo "==> downloading modules"
+  timeout "$limit" go list -deps "$package" > /dev/null && fetched=yes && break
+  echo "Not all modules have arrived within $limit s"
+done
+test -n "$fetched" || { echo "The modules could not be downloaded: check the network and proxy settings"; exit 1; }
+
 echo "==> compiling"
 # No debug information: it takes the compiler a tenth of its time, and -s -w would leave it out in the end.
 go build -trimpath -gcflags=all=-dwarf=false -o /engine/pulumi \
   -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$PULUMI_VERSION" \
-  github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
+  "$package"
