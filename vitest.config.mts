@@ -51,6 +51,17 @@ export default defineConfig({
         },
       },
       {
+        // A real Kubernetes cluster: the tests share it.
+        extends: true,
+        test: {
+          name: "cluster",
+          include: ["tests/cluster/**/*.test.ts"],
+          testTimeout: 20 * minutes,
+          hookTimeout: 40 * minutes,
+          fileParallelism: false,
+        },
+      },
+      {
         // The whole stack: one test after the other, since they share it.
         extends: true,
         test: {

@@ -187,6 +187,13 @@ async function examineDisks(engine: EngineFacts | undefined): Promise<DiskFacts[
   return disks.flat();
 }
 
+/** Free space where the engine keeps images and data; undefined if that is not on this machine. */
+export async function freeDockerDisk(docker: Docker): Promise<{ path: string; bytes: number } | undefined> {
+  const { DockerRootDir: folder } = (await docker.info()) as DockerInfo;
+  const free = existsSync(folder) ? await freeBytes(folder) : undefined;
+  return free === undefined ? undefined : { path: folder, bytes: free };
+}
+
 /** Free space at the folder, or where it will be made. */
 async function freeBytes(folder: string): Promise<number | undefined> {
   for (let place = folder; ; place = path.dirname(place)) {

@@ -55,6 +55,22 @@ const commands: Record<string, Entry> = {
     summary: "the end-to-end tests, on real containers",
     load: async () => (await import("./test.js")).endToEnd,
   },
+  "cluster:up": {
+    summary: "a Kubernetes cluster on this machine, for tests and for trying things out",
+    load: async () => (await import("./cluster.js")).up,
+  },
+  "cluster:down": {
+    summary: "stop the cluster; what is in it is kept",
+    load: async () => (await import("./cluster.js")).down,
+  },
+  "cluster:destroy": {
+    summary: "remove the cluster with all that is in it",
+    load: async () => (await import("./cluster.js")).destroy,
+  },
+  "cluster:status": {
+    summary: "the cluster's state, pods and memory",
+    load: async () => (await import("./cluster.js")).status,
+  },
   "bench:up": {
     summary: "measure up against plain containers",
     load: async () => (await import("../bench/up.js")).command,

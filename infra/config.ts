@@ -88,6 +88,8 @@ const optionalText = {
     "a URL without a path, or nothing for the stack's own store",
   ],
   databaseAddress: [/^([\w.-]+:\d+)?$/, "HOST:PORT, or nothing for the stack's own database"],
+  trinoIssuer: [/^[a-z0-9.-]*$/, "the name of a ClusterIssuer of cert-manager's, or nothing"],
+  trinoAuthorityFile: [/^.*$/, "the name of a PEM file, or nothing"],
   databaseAuthoritiesFile: [/^.*$/, "the name of a PEM file, or nothing"],
 } as const satisfies Record<string, readonly [RegExp, string]>;
 
@@ -250,6 +252,12 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
       key: "airflowHost",
       value: "",
       expected: "the host name of the ingress (airflowDoor)",
+    });
+  if (result.trinoIssuer !== "" && result.trinoAuthorityFile === "")
+    read.faults.push({
+      key: "trinoAuthorityFile",
+      value: "",
+      expected: "the PEM file of that issuer's authority (trinoIssuer)",
     });
   if (read.faults.length > 0) throw new ConfigError(read.faults);
   return result;

@@ -69,8 +69,8 @@ export interface Resources {
 export interface Scale {
   /** Instances at most. */
   most: number;
-  /** Processor time that an instance should use, as a share of what it asks for, in percent. */
-  cpuPercent: number;
+  /** Cores that the instances use on average when there are enough of them. */
+  busyCores: number;
 }
 
 /** A program in a container: what a service and a one-off step have in common. */
@@ -90,7 +90,7 @@ export interface Program {
 
 /** A one-off step that ends by itself. It may run again at any time, and must do no harm then. */
 export interface Task extends Program {
-  /** Seconds that it may take, with the attempts that failed. Default 300. */
+  /** Seconds that it may take, with the attempts that failed. Default 600. */
   patienceSeconds?: number;
 }
 

@@ -24,7 +24,7 @@ export async function dev(config: StackConfig): Promise<StackOutputs> {
   const database = ownDatabase(wiring);
   const { catalog, trino } = lakehouse(wiring, objectStore, database);
 
-  return stackOutputs(wiring, trino.catalogName, {
+  return stackOutputs(wiring, trino, {
     trinoHost: "localhost",
     trinoPort: config.trinoPort,
     airflowUrl: `http://localhost:${config.airflowPort}`,

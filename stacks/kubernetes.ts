@@ -13,6 +13,7 @@ import { outsideObjectStore } from "../infra/services/object-storage";
 import type { ObjectStorage } from "../infra/services/object-storage";
 import { contentsByTask } from "../infra/services/store-preparation";
 import { trinoHosts } from "../infra/services/trino";
+import type { TrinoCertificate } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
 import type { Source } from "../infra/sources";
 import { lakehouse, ownDatabase, ownObjectStore, stackOutputs } from "./lakehouse";
@@ -23,11 +24,8 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
   const stack = pulumi.getStack();
   const namespace = config.kubernetesNamespace;
   const sources = loadSources(config.sourcesFile);
-  const secrets = await loadSecrets([
-    ...trinoHosts(stack),
-    ...clusterNames("trino", namespace),
-    ...config.trinoHosts,
-  ]);
+  const hosts = [...trinoHosts(stack), ...clusterNames("trino", namespace), ...config.trinoHosts];
+  const secrets = await loadSecrets(hosts);
 
   const provider = new kubernetes.Provider("cluster", {
     context: config.kubernetesContext === "" ? undefined : config.kubernetesContext,
@@ -45,12 +43,18 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
     requests: { cpuMilli: config.cpuRequest, memoryPercent: config.memoryRequestPercent },
     doors: doors(config),
     outside: outside(config, sources),
+    mountedSecrets:
+      config.trinoIssuer === ""
+        ? {}
+        : { trino: [{ folder: certificateFolder, secretName: certificateSecret }] },
   });
+  const trinoCertificate =
+    config.trinoIssuer === "" ? undefined : issuedCertificate(config, hosts, platform, provider);
   const image =
     config.imageRegistry === ""
       ? preloadedImages(stack)
       : pushedImages({ stack, registry: config.imageRegistry });
-  const wiring: Wiring = { config, platform, secrets, sources, image };
+  const wiring: Wiring = { config, platform, secrets, sources, image, trinoCertificate };
 
   const objectStore: ObjectStorage =
     config.objectStoreEndpoint === ""
@@ -72,7 +76,7 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
 
   const inside = (service: string) => `${service}.${namespace}.svc`;
   return {
-    ...stackOutputs(wiring, trino.catalogName, {
+    ...stackOutputs(wiring, trino, {
       // The first name that was given is where the door is; without one, Trino is reached from inside the cluster.
       trinoHost: config.trinoHosts[0] ?? inside(trino.host),
       trinoPort: config.trinoHosts.length === 0 ? trino.port : config.trinoPort,
@@ -85,6 +89,41 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
       catalogUrl: catalog.uri.replace("//catalog:", `//${inside("catalog")}:`),
     }),
     kubernetesNamespace: platform.namespace,
+  };
+}
+
+const certificateFolder = "/etc/lakestack/trino-certificate";
+const certificateSecret = "trino-certificate";
+
+/** Has cert-manager make Trino's certificate, and renew it in time. Trino takes a new one as it comes. */
+function issuedCertificate(
+  config: StackConfig,
+  hosts: string[],
+  platform: KubernetesPlatform,
+  provider: kubernetes.Provider,
+): TrinoCertificate {
+  const isAddress = (host: string) => /^[\d.]+$/.test(host);
+  new kubernetes.apiextensions.CustomResource(
+    "trino-certificate",
+    {
+      apiVersion: "cert-manager.io/v1",
+      kind: "Certificate",
+      metadata: { name: certificateSecret, namespace: platform.namespace },
+      spec: {
+        secretName: certificateSecret,
+        dnsNames: hosts.filter((host) => !isAddress(host)),
+        ipAddresses: hosts.filter(isAddress),
+        issuerRef: { group: "cert-manager.io", kind: "ClusterIssuer", name: config.trinoIssuer },
+        // Key and certificate in one file, as Trino reads them.
+        additionalOutputFormats: [{ type: "CombinedPEM" }],
+        privateKey: { algorithm: "ECDSA", encoding: "PKCS8", size: 256 },
+      },
+    },
+    { parent: platform, provider },
+  );
+  return {
+    file: `${certificateFolder}/tls-combined.pem`,
+    authority: readFileSync(config.trinoAuthorityFile, "utf8"),
   };
 }
 

@@ -9,9 +9,10 @@ import type { ObjectStorage } from "../infra/services/object-storage";
 import { ObjectStore } from "../infra/services/object-store";
 import { Scheduler } from "../infra/services/scheduler";
 import { Spark } from "../infra/services/spark";
-import type { SourceCredentials } from "../infra/services/spark";
+import type { SourceCredentials } from "../infra/services/spark-defaults";
 import type { ContentsMaker } from "../infra/services/store-preparation";
 import { Trino } from "../infra/services/trino";
+import type { TrinoCertificate } from "../infra/services/trino";
 import type { Source } from "../infra/sources";
 import type { Scale } from "../infra/workload";
 
@@ -21,6 +22,8 @@ export interface Wiring {
   platform: Platform;
   secrets: Secrets;
   sources: Source[];
+  /** Trino's, where it is not the stack's own authority's. */
+  trinoCertificate?: TrinoCertificate;
   /** Reference of an image, by the name of its folder. */
   image: (name: string) => pulumi.Input<string>;
 }
@@ -96,7 +99,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
       new pulumi.Config("lakestack").getSecretObject<SourceCredentials>("sourceCredentials") ?? {},
     ),
     workers: config.sparkWorkers,
-    workerScale: scale(config.sparkWorkers, config.sparkWorkersMost),
+    workerScale: scale(config.sparkWorkers, config.sparkWorkersMost, config.sparkWorkerCores),
     workerCores: config.sparkWorkerCores,
     executorMemoryMiB: config.sparkExecutorMemory,
     masterMemoryMiB: config.sparkMasterMemory,
@@ -116,12 +119,13 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     memoryMiB: config.trinoMemory,
     cpus: cores(config.trinoCores),
     port: config.trinoPort,
+    certificate: wiring.trinoCertificate,
     workers:
       config.trinoWorkers === 0
         ? undefined
         : {
             count: config.trinoWorkers,
-            scale: scale(config.trinoWorkers, config.trinoWorkersMost),
+            scale: scale(config.trinoWorkers, config.trinoWorkersMost, config.trinoCores),
             memoryMiB: config.trinoWorkerMemory,
             drainSeconds: config.trinoDrainSeconds,
           },
@@ -154,10 +158,10 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
 }
 
 /** The stack's public contract, the same on every platform. */
-export function stackOutputs({ config, secrets }: Wiring, trinoCatalog: string, at: Addresses): StackOutputs {
+export function stackOutputs({ config, secrets }: Wiring, trino: Trino, at: Addresses): StackOutputs {
   const { trinoHost, trinoPort } = at;
   return {
-    jdbcUrl: text`jdbc:trino://${trinoHost}:${trinoPort}/${trinoCatalog}?SSL=true`,
+    jdbcUrl: text`jdbc:trino://${trinoHost}:${trinoPort}/${trino.catalogName}?SSL=true`,
     trinoUrl: text`https://${trinoHost}:${trinoPort}`,
     airflowUrl: text`${at.airflowUrl}`,
     sparkMasterUrl: at.sparkMasterUrl,
@@ -170,7 +174,7 @@ export function stackOutputs({ config, secrets }: Wiring, trinoCatalog: string, 
     airflowPassword: secrets.airflowPassword,
     objectStorePassword: secrets.objectStorePassword,
     // Public by nature; it would be marked secret for having been kept beside its key.
-    caCertificate: pulumi.unsecret(secrets.caCertificate),
+    caCertificate: pulumi.unsecret(pulumi.output(trino.authority)),
   };
 }
 
@@ -187,9 +191,7 @@ function text(
 /** A single instance has no number. */
 const several = (count: number) => (count === 1 ? undefined : count);
 
-/** Processor time that an instance uses at most before another one is started, in percent of what it asks for. */
-const busy = 200;
-
-function scale(least: number, most: number): Scale | undefined {
-  return most > least ? { most, cpuPercent: busy } : undefined;
+/** More instances when the present ones use seven tenths of the cores that they have; one, if that is open. */
+function scale(least: number, most: number, coresOfEach: number): Scale | undefined {
+  return most > least ? { most, busyCores: 0.7 * Math.max(1, coresOfEach) } : undefined;
 }

@@ -48,7 +48,7 @@ export interface KubernetesPlatformArgs {
   dns?: PolicyArgs["dns"];
   /** What the pods of a workload may reach beside what `connections.ts` says. */
   moreEgress?: PolicyArgs["moreEgress"];
-  /** Files that come from Secrets of the cluster, by workload. They take the place of rendered ones of the same path. */
+  /** Secrets that others keep in the namespace and that pods get as folders, by workload. */
   mountedSecrets?: Record<string, MountedSecret[]>;
   /** Secrets of the namespace by which nodes pull images. */
   imagePullSecrets?: string[];
@@ -70,8 +70,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
 
   deploy(workload: Workload, parent: pulumi.Resource, after: Deployment[] = []): Deployment {
     const dependsOn = after.flatMap(({ ready }) => ready);
-    const own = { parent };
-    const pod = this.podArgs(workload, "service", own);
+    const pod = this.podArgs(workload, "service", parent);
     const policy = allowConnections(workload, this.policyArgs(), this.options(parent));
     const prepared = this.prepare(workload, pod, parent, [...dependsOn, policy]);
     const services = this.services(workload, pod.labels, parent);
@@ -90,7 +89,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
   }
 
   run(task: Task, parent: pulumi.Resource, after: Deployment[] = []): Deployment {
-    const pod = this.podArgs(task, "task", { parent });
+    const pod = this.podArgs(task, "task", parent);
     const policy = allowConnections(task, this.policyArgs(), this.options(parent));
     const dependsOn = [...after.flatMap(({ ready }) => ready), policy];
     return { ready: [this.job(task.name, task, pod, this.options(parent, dependsOn))] };
@@ -149,7 +148,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
         metadata: { namespace: this.namespace, labels: pod.labels },
         spec: {
           backoffLimit: 5,
-          activeDeadlineSeconds: task.patienceSeconds ?? 300,
+          activeDeadlineSeconds: task.patienceSeconds ?? 600,
           template: taskPod(task, pod),
         },
       },
@@ -248,11 +247,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
     ];
   }
 
-  private podArgs(
-    program: Workload | Task,
-    component: Component,
-    { parent }: { parent: pulumi.Resource },
-  ): PodArgs {
+  private podArgs(program: Workload | Task, component: Component, parent: pulumi.Resource): PodArgs {
     const { args } = this;
     const { name } = program;
     const labels = podLabels(args.stack, program, component);

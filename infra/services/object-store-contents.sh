@@ -3,14 +3,17 @@
 # $IDENTITIES holds in base64. $ACCESS has curl's options with the store's root user. May run again at any time.
 set -eu
 
+# What is asked for may be answered with nothing, and by nobody.
+touch /tmp/answer
 answer=/tmp/answer
+said=/tmp/said
 ask() {
   curl --config "$ACCESS" --silent --show-error --fail-with-body --retry 5 --retry-connrefused --max-time 60 \
-    --request PUT --output "$answer" "$@"
+    --request PUT --output "$answer" "$@" 2> "$said"
 }
 refused() {
   echo "object-store-contents: $ENDPOINT refused $1:" >&2
-  cat "$answer" >&2
+  cat "$said" "$answer" >&2
   exit 1
 }
 

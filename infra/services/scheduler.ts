@@ -1,14 +1,27 @@
-import { readFileSync, readdirSync } from "node:fs";
-import { join, relative } from "node:path";
+import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
 import { renderSources } from "../sources";
 import type { Source } from "../sources";
 import type { RenderedFile, Workload } from "../workload";
+import {
+  apiHost,
+  apiPort,
+  caFile,
+  folderFiles,
+  home,
+  jobsFolder,
+  logsPort,
+  renderConnections,
+  renderEnvironment,
+  secretsFolder,
+  sourcesFile,
+} from "./airflow-settings";
 import { authoritiesFiles, tlsEnvironment } from "./database-access";
 import type { DatabaseAccess } from "./database-access";
-import { sparkAddressVariable, sparkDefaultsFile, sparkPorts } from "./spark";
+import { sparkAddressVariable, sparkDefaultsFile } from "./spark";
+import { sparkPorts } from "./spark-defaults";
 import type { Spark } from "./spark";
 import type { Trino } from "./trino";
 
@@ -39,16 +52,6 @@ export interface SchedulerArgs {
   /** Port of the page of the Spark job that runs now. */
   driverPort: number;
 }
-
-const apiHost = "airflow-api";
-const apiPort = 8080;
-/** Airflow's own number for the server of task logs. */
-const logsPort = 8793;
-const home = "/opt/airflow";
-const jobsFolder = "/opt/lakestack/jobs";
-const secretsFolder = "/run/secrets";
-const sourcesFile = "/opt/lakestack/sources.json";
-const caFile = "/etc/lakestack/ca.pem";
 
 /** Airflow in four processes on one database: API server, scheduler with its tasks, DAG processor, triggerer. */
 export class Scheduler extends pulumi.ComponentResource {
@@ -212,7 +215,7 @@ export class Scheduler extends pulumi.ComponentResource {
           }),
         ),
       ),
-      { path: caFile, content: secrets.caCertificate },
+      { path: caFile, content: trino.authority },
       ...authoritiesFiles(database.authorities),
       { path: sparkDefaultsFile, content: spark.defaults },
     ];
@@ -240,75 +243,5 @@ function heartbeat(component: "dag_processor" | "triggerer"): Workload["health"]
       `curl -fsS http://${apiHost}:${apiPort}/api/v2/monitor/health | grep -Eq '"${component}": ?\\{"status": ?"healthy"'`,
     ],
     alive: false,
-  };
-}
-
-/** Every file below a folder, as files of a container; what an interpreter or editor left there is not one. */
-export function folderFiles(folder: string, target: string): RenderedFile[] {
-  return (
-    readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && /\.(py|json|sql)$/.test(entry.name))
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
-      .map((path) => ({ path: `${target}/${relative(folder, path)}`, content: readFileSync(path, "utf8") }))
-      // Docker refuses empty files, and Python needs no empty __init__.py.
-      .filter(({ content }) => content !== "")
-  );
-}
-
-export function renderConnections(values: {
-  sparkUrl: string;
-  trino: { host: string; port: number; catalog: string; user: string; password: string };
-}): string {
-  const { sparkUrl, trino } = values;
-  const spark = new URL(sparkUrl);
-  return JSON.stringify({
-    spark_default: {
-      conn_type: "spark",
-      host: `${spark.protocol}//${spark.hostname}`,
-      port: Number(spark.port),
-    },
-    trino_default: {
-      conn_type: "trino",
-      host: trino.host,
-      port: trino.port,
-      login: trino.user,
-      password: trino.password,
-      extra: { protocol: "https", verify: caFile, catalog: trino.catalog },
-    },
-  });
-}
-
-/** Airflow's settings, the same in all four processes. Secrets are read from files by the `_CMD` form. */
-export function renderEnvironment(
-  args: Pick<SchedulerArgs, "parallelism" | "executorMemoryMiB">,
-): Record<string, string> {
-  const fromFile = (name: string) => `cat ${secretsFolder}/${name}`;
-  return {
-    AIRFLOW__CORE__EXECUTOR: "LocalExecutor",
-    AIRFLOW__CORE__AUTH_MANAGER: "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
-    AIRFLOW__CORE__DAGS_FOLDER: `${home}/dags`,
-    AIRFLOW__CORE__LOAD_EXAMPLES: "false",
-    AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION: "true",
-    AIRFLOW__CORE__PARALLELISM: String(args.parallelism),
-    AIRFLOW__CORE__EXECUTION_API_SERVER_URL: `http://${apiHost}:${apiPort}/execution/`,
-    AIRFLOW__CORE__FERNET_KEY_CMD: fromFile("airflow-fernet"),
-    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD: fromFile("airflow-database"),
-    AIRFLOW__API__PORT: String(apiPort),
-    AIRFLOW__API__WORKERS: "1",
-    AIRFLOW__API__SECRET_KEY_CMD: fromFile("airflow-api-secret"),
-    AIRFLOW__API_AUTH__JWT_SECRET_CMD: fromFile("airflow-jwt"),
-    AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK: "true",
-    // A task whose scheduler was killed is found and run again after this many seconds; the default is five minutes.
-    AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL: "30",
-    AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL: "30",
-    AIRFLOW__LOGGING__BASE_LOG_FOLDER: `${home}/logs`,
-    AIRFLOW__SECRETS__BACKEND: "airflow.secrets.local_filesystem.LocalFilesystemBackend",
-    AIRFLOW__SECRETS__BACKEND_KWARGS: JSON.stringify({
-      connections_file_path: `${secretsFolder}/connections.json`,
-    }),
-    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false",
-    LAKESTACK_SOURCES: sourcesFile,
-    LAKESTACK_EXECUTOR_MEMORY: `${args.executorMemoryMiB}m`,
   };
 }

@@ -24,12 +24,20 @@ export function renderJvm(memoryMiB: number): string {
   ].join("\n");
 }
 
+/** Key and certificate, where the stack's own authority has made them. */
+export const ownCertificateFile = `${etc}/tls.pem`;
+
 /**
  * The coordinator's config.properties. Plain HTTP is for Trino's own parts: within the container, or from the workers.
  *
  * @param separateWorkers others do the work, and queries wait for the first of them.
+ * @param certificateFile key and certificate in PEM; a new one is taken without a restart.
  */
-export function renderServer(internalSecret: string, separateWorkers = false): string {
+export function renderServer(
+  internalSecret: string,
+  separateWorkers = false,
+  certificateFile = ownCertificateFile,
+): string {
   return renderProperties({
     coordinator: true,
     "node-scheduler.include-coordinator": !separateWorkers,
@@ -37,7 +45,7 @@ export function renderServer(internalSecret: string, separateWorkers = false): s
     "discovery.uri": `http://localhost:${internalPort}`,
     "http-server.https.enabled": true,
     "http-server.https.port": clientPort,
-    "http-server.https.keystore.path": `${etc}/tls.pem`,
+    "http-server.https.keystore.path": certificateFile,
     "http-server.authentication.type": "PASSWORD",
     "internal-communication.shared-secret": internalSecret,
     "catalog.management": "static",
@@ -84,7 +92,7 @@ request() {
   exec 3>&-
 }
 request 'PUT /v1/info/state HTTP/1.0\\r\\nX-Trino-User: ${drainUser}\\r\\nContent-Type: application/json\\r\\nContent-Length: 15\\r\\n\\r\\n"SHUTTING_DOWN"'
-while request 'GET /v1/info/state HTTP/1.0\\r\\n\\r\\n' 2> /dev/null; do sleep 2; done
+while request 'GET /v1/info/state HTTP/1.0\\r\\n\\r\\n' > /dev/null 2>&1; do sleep 2; done
 `;
 }
 

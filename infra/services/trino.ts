@@ -10,6 +10,7 @@ import {
   clientPort,
   etc,
   internalPort,
+  ownCertificateFile,
   renderDrain,
   renderIcebergCatalog,
   renderJvm,
@@ -31,8 +32,18 @@ export interface TrinoArgs {
   cpus?: number;
   /** Port of TLS at the door. */
   port: number;
+  /** Default: one of the stack's own authority. */
+  certificate?: TrinoCertificate;
   /** Workers beside the coordinator. Default none: it does the work itself. */
   workers?: TrinoWorkers;
+}
+
+/** A certificate that the platform puts into the container and renews there. It is for `localhost`, too. */
+export interface TrinoCertificate {
+  /** Where key and certificate are, one PEM file. */
+  file: string;
+  /** PEM of the authority that signs it. */
+  authority: string;
 }
 
 export interface TrinoWorkers {
@@ -58,10 +69,13 @@ export class Trino extends pulumi.ComponentResource {
   readonly port = clientPort;
   /** Name of the Iceberg catalog in Trino. */
   readonly catalogName = "iceberg";
+  /** PEM of the authority that clients have to trust. */
+  readonly authority: pulumi.Input<string>;
   readonly deployment: Deployment;
 
   constructor(name: string, args: TrinoArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Trino", name, {}, options);
+    this.authority = args.certificate?.authority ?? args.secrets.caCertificate;
     const coordinator = this.deployCoordinator(args);
     const workers =
       args.workers === undefined ? { ready: [] } : this.deployWorkers(args, args.workers, coordinator);
@@ -130,7 +144,9 @@ export class Trino extends pulumi.ComponentResource {
       file("jvm.config", renderJvm(args.memoryMiB)),
       file(
         "config.properties",
-        secrets.trinoInternalSecret.apply((secret) => renderServer(secret, args.workers !== undefined)),
+        secrets.trinoInternalSecret.apply((secret) =>
+          renderServer(secret, args.workers !== undefined, args.certificate?.file),
+        ),
       ),
       file("log.properties", renderProperties({ "io.trino": "INFO" })),
       file(
@@ -147,8 +163,15 @@ export class Trino extends pulumi.ComponentResource {
           .all([secrets.trinoPassword, secrets.trinoPasswordSalt])
           .apply(([password, salt]) => renderPassword(user, password, salt)),
       ),
-      file("tls.pem", pulumi.interpolate`${secrets.trinoKey}${secrets.trinoCertificate}`),
-      file("ca.pem", secrets.caCertificate),
+      ...(args.certificate === undefined
+        ? [
+            {
+              path: ownCertificateFile,
+              content: pulumi.interpolate`${secrets.trinoKey}${secrets.trinoCertificate}`,
+            },
+          ]
+        : []),
+      file("ca.pem", this.authority),
       this.catalogFile(args),
     ];
   }

@@ -12,8 +12,8 @@ if (kubeconfig === "")
 /** Begins the name of everything that a run of these tests makes, so that runs beside each other do not meet. */
 export const prefix = `plugin-test-${randomBytes(3).toString("hex")}`;
 
-/** Of a container that does what a test tells it: a shell and some tools, brought into the cluster beforehand. */
-export const image = process.env["LAKESTACK_TEST_IMAGE"] ?? "lakestack-cluster/helper:1";
+/** Of containers that do what a test tells them: a shell and some tools. Every node made here has this one. */
+export const image = process.env["LAKESTACK_TEST_IMAGE"] ?? "lakestack.local/busybox:1";
 
 export const cluster = new Cluster(readConfiguration({ kubeconfig }).access);
 const objects = new Objects(cluster);

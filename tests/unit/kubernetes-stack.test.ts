@@ -195,7 +195,13 @@ describe("the Kubernetes stack", () => {
 
   it("scales Trino's workers with load, and then sets no number itself", () => {
     const [scale] = kind("autoscaling/v2:HorizontalPodAutoscaler");
-    expect(scale?.inputs).toMatchObject({ spec: { minReplicas: 2, maxReplicas: 4 } });
+    expect(scale?.inputs).toMatchObject({
+      spec: {
+        minReplicas: 2,
+        maxReplicas: 4,
+        metrics: [{ resource: { target: { type: "AverageValue", averageValue: "700m" } } }],
+      },
+    });
     const worker = kind("apps/v1:Deployment").find(({ name }) => name === "trino-worker");
     expect(worker?.inputs).not.toHaveProperty("spec.replicas");
   });
@@ -208,6 +214,14 @@ describe("the Kubernetes stack", () => {
         { lifecycle: { preStop: { exec: { command: ["/bin/bash", "/opt/lakestack/drain-trino"] } } } },
       ],
     });
+  });
+
+  it("gives Trino a certificate of the stack's authority unless cert-manager makes one", () => {
+    expect(kind("cert-manager.io/v1:Certificate")).toEqual([]);
+    const paths = pods().flatMap(([name, { spec }]) =>
+      name === "trino" ? (spec.containers[0]?.volumeMounts.map(({ mountPath }) => mountPath) ?? []) : [],
+    );
+    expect(paths).toContain("/etc/trino/tls.pem");
   });
 
   it("has the dev stack's outputs and the namespace", () => {

@@ -33,7 +33,7 @@ const onlyOn: Record<string, { platform: "docker" | "kubernetes"; reason: string
   "ports.span": { platform: "kubernetes", reason: "see ports.port" },
   scale: { platform: "kubernetes", reason: "one machine has no more processors for more instances" },
   "scale.most": { platform: "kubernetes", reason: "see scale" },
-  "scale.cpuPercent": { platform: "kubernetes", reason: "see scale" },
+  "scale.busyCores": { platform: "kubernetes", reason: "see scale" },
   scratch: {
     platform: "kubernetes",
     reason: "a container's whole file system may be written to on a laptop",
@@ -65,7 +65,7 @@ const base: Workload = {
 const port: Port = { name: "http", port: 80, publish: 1 };
 const volume: DataVolume = { name: "data", path: "/data" };
 const file: RenderedFile = { path: "/etc/file", content: "text" };
-const scaled: Scale = { most: 3, cpuPercent: 50 };
+const scaled: Scale = { most: 3, busyCores: 0.5 };
 
 type Pair = [Workload, Workload];
 /** A word for each property: growth of the vocabulary is a compile error here until it has a row. */
@@ -121,7 +121,7 @@ const files: Words<RenderedFile> = {
 };
 const scale: Words<Scale> = {
   most: change({ scale: scaled }, { scale: { ...scaled, most: 4 } }),
-  cpuPercent: change({ scale: scaled }, { scale: { ...scaled, cpuPercent: 60 } }),
+  busyCores: change({ scale: scaled }, { scale: { ...scaled, busyCores: 0.6 } }),
 };
 
 const all: Record<string, Pair> = Object.fromEntries(

@@ -4,9 +4,9 @@ import { goDuration, startCommand } from "../../infra/platforms/docker";
 import { renderProperties } from "../../infra/properties";
 import { renderCatalog } from "../../infra/services/catalog";
 import { renderDatabases } from "../../infra/services/database-access";
-import { renderConnections } from "../../infra/services/scheduler";
-import { renderSparkDefaults } from "../../infra/services/spark";
-import type { SparkSettings } from "../../infra/services/spark";
+import { renderConnections } from "../../infra/services/airflow-settings";
+import { renderSparkDefaults } from "../../infra/services/spark-defaults";
+import type { SparkSettings } from "../../infra/services/spark-defaults";
 import {
   renderIcebergCatalog,
   renderJvm,

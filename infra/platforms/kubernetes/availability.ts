@@ -46,12 +46,16 @@ export function scaleWithLoad(
         scaleTargetRef: { apiVersion: "apps/v1", kind, name: workload.name },
         minReplicas: workload.replicas ?? 1,
         maxReplicas: workload.scale.most,
+        // Not a share of what a pod asks for, which is next to nothing on small clusters.
         metrics: [
           {
             type: "Resource",
             resource: {
               name: "cpu",
-              target: { type: "Utilization", averageUtilization: workload.scale.cpuPercent },
+              target: {
+                type: "AverageValue",
+                averageValue: `${Math.round(workload.scale.busyCores * 1000)}m`,
+              },
             },
           },
         ],

@@ -8,12 +8,11 @@ type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 type Volume = kubernetes.types.input.core.v1.Volume;
 type VolumeMount = kubernetes.types.input.core.v1.VolumeMount;
 
-/** A file that the cluster has already: one key of a Secret, for example a certificate of cert-manager's. */
+/** A Secret that others keep in the namespace, for example a certificate of cert-manager's, as a folder of files. */
 export interface MountedSecret {
-  /** Absolute path inside the container. A rendered file of that path gives way to it. */
-  path: string;
+  /** Absolute path of the folder inside the container. What changes in the Secret changes there, without a new pod. */
+  folder: string;
   secretName: pulumi.Input<string>;
-  key: string;
 }
 
 /** A program's files, as pods take them. */
@@ -47,7 +46,7 @@ export function mountFiles(
   args: FilesArgs,
   options: pulumi.CustomResourceOptions,
 ): MountedFiles {
-  const files = (program.files ?? []).filter(({ path }) => !args.mounted.some((each) => each.path === path));
+  const files = program.files ?? [];
   assertDistinctKeys(program.name, files);
   const plain = files.filter((file): file is RenderedFile & { content: string } => isPlain(file));
   const secret = files.filter((file) => !isPlain(file));
@@ -80,10 +79,10 @@ export function mountFiles(
     );
     add({ name: "secrets", secret: { secretName: kept.metadata.name, ...modes(secret) } }, secret);
   }
-  args.mounted.forEach(({ path, secretName, key }, index) => {
+  args.mounted.forEach(({ folder, secretName }, index) => {
     const name = `mounted-${index}`;
     result.volumes.push({ name, secret: { secretName, defaultMode: readable } });
-    result.mounts.push({ name, mountPath: path, subPath: key, readOnly: true });
+    result.mounts.push({ name, mountPath: folder, readOnly: true });
   });
   return result;
 }

@@ -186,5 +186,5 @@ function spread(workload: Workload, labels: Labels): PodSpec["topologySpreadCons
 
 /** A list that this module itself has built, out of the Input that its type allows. */
 function asList<T>(list: pulumi.Input<pulumi.Input<T>[] | undefined>): pulumi.Input<T>[] {
-  return Array.isArray(list) ? (list) : [];
+  return Array.isArray(list) ? list : [];
 }
