@@ -82,7 +82,7 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
   const inside = (service: string) => `${service}.${namespace}.svc`;
   const { trino: trinoDoor, airflow: airflowDoor } = ways.hosts;
   return {
-    ...stackOutputs(wiring, trino.catalogName, {
+    ...stackOutputs(wiring, trino, {
       trinoHost: trinoDoor ?? inside(trino.host),
       trinoPort: trinoDoor === undefined ? trino.port : 443,
       airflowUrl:

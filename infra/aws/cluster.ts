@@ -179,12 +179,8 @@ export class Cluster extends pulumi.ComponentResource {
         labels: { [nodeLabel]: kind },
         // Only what can lose its node at any time says that it bears this.
         taints: isWorkers ? [{ key: nodeLabel, value: kind, effect: "NO_SCHEDULE" }] : [],
-        tags: {
-          "k8s.io/cluster-autoscaler/enabled": "true",
-          [`k8s.io/cluster-autoscaler/${account.prefix}`]: "owned",
-        },
       },
-      // How many there are is the autoscaler's to say after the first time.
+      // How many there are is the autoscaler's to say after the first time. It knows the groups by tags that EKS gives them.
       { parent: this, dependsOn: [...needs, ...policies], ignoreChanges: ["scalingConfig.desiredSize"] },
     );
   }

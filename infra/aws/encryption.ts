@@ -22,12 +22,7 @@ export class Encryption extends pulumi.ComponentResource {
   constructor(name: string, args: EncryptionArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:aws:Encryption", name, {}, options);
     this.data = this.key("data", "buckets, database, passwords", args, []);
-    this.cluster = this.key(
-      "cluster",
-      "cluster secrets, disks, images",
-      args,
-      autoscalingMayUse(args.account),
-    );
+    this.cluster = this.key("cluster", "cluster secrets, disks, images", args, disksMayUse(args.account));
     this.logs = this.key("logs", "logs and alarms", args, logsMayUse(args.account));
     this.registerOutputs({ data: this.data.arn, cluster: this.cluster.arn, logs: this.logs.arn });
   }
@@ -68,24 +63,28 @@ function accountMayUse({ id, partition }: Account): Statement {
   };
 }
 
-/** Autoscaling starts the nodes, whose disks are encrypted: its service role needs the key (EKS user guide). */
-function autoscalingMayUse({ id, partition }: Account): Statement[] {
-  const role = pulumi.interpolate`arn:${partition}:iam::${id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
+/**
+ * Whoever may use disks in this account may use the key by way of EC2, as with AWS's own key for disks: among them
+ * autoscaling, which starts the nodes. Its role cannot be named here, since a clean account does not have it yet.
+ */
+function disksMayUse({ id, region }: Account): Statement[] {
   return [
     {
-      Sid: "NodeDisks",
+      Sid: "Disks",
       Effect: "Allow",
-      Principal: { AWS: role },
-      Action: ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+      Principal: { AWS: "*" },
+      Action: [
+        "kms:Encrypt",
+        "kms:Decrypt",
+        "kms:ReEncrypt*",
+        "kms:GenerateDataKey*",
+        "kms:CreateGrant",
+        "kms:DescribeKey",
+      ],
       Resource: ["*"],
-    },
-    {
-      Sid: "NodeDiskGrants",
-      Effect: "Allow",
-      Principal: { AWS: role },
-      Action: ["kms:CreateGrant"],
-      Resource: ["*"],
-      Condition: { Bool: { "kms:GrantIsForAWSResource": "true" } },
+      Condition: {
+        StringEquals: { "kms:CallerAccount": id, "kms:ViaService": `ec2.${region}.amazonaws.com` },
+      },
     },
   ];
 }

@@ -69,7 +69,7 @@ function applies(statement: PolicyStatement, request: Request): boolean {
 function matchesPrincipal(principal: PolicyStatement["Principal"], asking: string | undefined): boolean {
   if (principal === undefined || principal === "*") return true;
   return Object.entries(principal).some(([kind, names]) =>
-    list(names).some((name) => `${kind}:${name}` === asking),
+    list(names).some((name) => name === "*" || `${kind}:${name}` === asking),
   );
 }
 

@@ -47,9 +47,13 @@ beforeAll(async () => {
     ExposedPorts: { "5000/tcp": {} },
   });
   await container.start();
-  const { NetworkSettings } = await container.inspect();
-  address = `127.0.0.1:${NetworkSettings.Ports["5000/tcp"]?.[0]?.HostPort ?? ""}`;
-  await until(async () => (await manifests("v2/")).status === 200);
+  await until(async () => {
+    // The engine may tell the port a moment after the start.
+    const { NetworkSettings } = await container.inspect();
+    const port = NetworkSettings.Ports["5000/tcp"]?.[0]?.HostPort;
+    address = `127.0.0.1:${port ?? ""}`;
+    return port !== undefined && (await manifests("v2/")).status === 200;
+  });
   harness = new Harness();
   const login = { address, username: "pusher", password: "secret" };
   harness.provider.configure({ registryAuth: JSON.stringify([login]) });
@@ -67,6 +71,7 @@ afterAll(async () => {
 /** Asks the registry itself. */
 function manifests(what: string): Promise<Response> {
   return fetch(`http://${address}/${what}`, {
+    signal: AbortSignal.timeout(5000),
     headers: {
       authorization: `Basic ${Buffer.from("pusher:secret").toString("base64")}`,
       accept: "application/vnd.docker.distribution.manifest.v2+json",

@@ -228,6 +228,42 @@ describe("who may take a role", () => {
   });
 });
 
+describe("the keys", () => {
+  const keyPolicy = (name: string) => [
+    readPolicy(String(graph.one("aws:kms/key:Key", name).inputs["policy"])),
+  ];
+  const may = (name: string, principal: string, action: string, context: Record<string, string> = {}) =>
+    allows(keyPolicy(name), { action, resource: key(name), principal, context });
+  const autoscaling = `AWS:arn:aws:iam::${account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
+
+  it("are the account's to give rights on, or nobody could ever change them", () => {
+    for (const name of ["data", "cluster", "logs"]) {
+      expect(may(name, `AWS:arn:aws:iam::${account}:root`, "kms:PutKeyPolicy"), name).toBe(true);
+      expect(may(name, "AWS:arn:aws:iam::999999999999:root", "kms:Decrypt"), name).toBe(false);
+    }
+  });
+
+  it("open the nodes' disks to autoscaling by way of EC2 in this account, and by no other way", () => {
+    const disks = { "kms:CallerAccount": account, "kms:ViaService": "ec2.eu-west-1.amazonaws.com" };
+    expect(may("cluster", autoscaling, "kms:CreateGrant", disks)).toBe(true);
+    expect(may("cluster", autoscaling, "kms:Decrypt")).toBe(false);
+    expect(
+      may("cluster", autoscaling, "kms:Decrypt", { ...disks, "kms:CallerAccount": "999999999999" }),
+    ).toBe(false);
+    expect(may("data", autoscaling, "kms:Decrypt", disks)).toBe(false);
+  });
+
+  it("encrypt logs for this account's log groups only", () => {
+    const group = (id: string) => ({
+      "kms:EncryptionContext:aws:logs:arn": `arn:aws:logs:eu-west-1:${id}:log-group:/aws/eks/lakestack-prod/cluster`,
+    });
+    const logs = "Service:logs.eu-west-1.amazonaws.com";
+    expect(may("logs", logs, "kms:GenerateDataKey", group(account))).toBe(true);
+    expect(may("logs", logs, "kms:GenerateDataKey", group("999999999999"))).toBe(false);
+    expect(may("data", logs, "kms:GenerateDataKey", group(account))).toBe(false);
+  });
+});
+
 describe("a source bucket in another account", () => {
   it("is read by Spark, with its key, and written by nobody", async () => {
     const foreignKey = "arn:aws:kms:us-east-1:999999999999:key/abc";
