@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stringify } from "yaml";
 import { ensurePulumi, projectFolder, terminalReporter } from "../../toolchain/index";
 import { installStandIn, pluginStandIns } from "../../toolchain/stand-ins";
 
@@ -20,6 +21,17 @@ const files = [
   "tsconfig.json",
   "versions.json",
 ];
+
+/** Doors open, so that everything there is can be seen. */
+const settings = {
+  "lakestack:platform": "aws",
+  "lakestack:awsTrinoDoor": "public",
+  "lakestack:awsAirflowDoor": "internal",
+  "lakestack:awsDoorAllowList": "203.0.113.0/24",
+  "lakestack:awsZoneId": "Z123",
+  "lakestack:awsDomain": "data.example.org",
+  "lakestack:awsAutoscalerImage": `example/cluster-autoscaler@sha256:${"0".repeat(64)}`,
+};
 
 let folder: string;
 let project: string;
@@ -67,7 +79,7 @@ beforeAll(async () => {
     cpSync(path.join(projectFolder, name), path.join(project, name), { recursive: true });
   }
   symlinkSync(path.join(projectFolder, "node_modules"), path.join(project, "node_modules"));
-  writeFileSync(path.join(project, "Pulumi.prod.yaml"), "config:\n  lakestack:platform: aws\n");
+  writeFileSync(path.join(project, "Pulumi.prod.yaml"), stringify({ config: settings }));
   env = {
     ...process.env,
     ...tools.env,
@@ -90,7 +102,12 @@ describe("pulumi preview of the stack on AWS, without an account", () => {
     expect(output).toMatch(/lakestack@v.* \(local: policy\)/);
     expect(output).toMatch(/\+ \d{3} to create/);
     expect(code, output).toBe(0);
-    for (const what of ["aws:eks:Cluster cluster", "aws:rds:Instance database", "aws:s3:Bucket warehouse"]) {
+    for (const what of [
+      "aws:eks:Cluster cluster",
+      "aws:rds:Instance database",
+      "aws:s3:Bucket warehouse",
+      "aws:lb:LoadBalancer trino",
+    ]) {
       expect(output).toContain(what);
     }
     expect(output).toContain("docker:index:RegistryImage trino");

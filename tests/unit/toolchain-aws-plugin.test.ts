@@ -90,6 +90,18 @@ describe("the stand-in for the aws plugin", () => {
     );
   });
 
+  it("shows a preview the inputs, and as not known yet what AWS adds inside them", () => {
+    const vpcConfig = { subnetIds: ["a"], endpointPublicAccess: false };
+    const outputs = provider.previewCreate(subject("aws:eks/cluster:Cluster"), { name: "c", vpcConfig });
+    expect(outputs["name"]).toBe("c");
+    expect(outputs["vpcConfig"]).toMatchObject({
+      ...vpcConfig,
+      clusterSecurityGroupId: UNKNOWN,
+      vpcId: UNKNOWN,
+    });
+    expect(outputs["endpoint"]).toBeUndefined();
+  });
+
   it("creates, changes, reads and deletes nothing", async () => {
     const asked = subject(bucket);
     await expect(provider.create(asked)).rejects.toThrow(`can't create ${bucket} x`);

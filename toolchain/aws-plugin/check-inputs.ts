@@ -66,7 +66,7 @@ class Checker {
   }
 
   private reference(type: TypeScript.TypeReferenceNode, value: unknown, path: string): Fault[] {
-    const name = this.nameOf(type.typeName);
+    const name = this.declarations.nameOf(type.typeName);
     const [argument] = type.typeArguments ?? [];
     // pulumi.Input<…> is the value itself by the time that it comes here.
     if (argument !== undefined) return this.value(argument, value, path);
@@ -79,10 +79,6 @@ class Checker {
       return typeof value === "object" ? [unexpected(path, value, "a plain value")] : [];
     // Other resources, assets, archives: the SDK has made of them what the provider takes.
     return [];
-  }
-
-  private nameOf(name: TypeScript.EntityName): string {
-    return this.ts.isIdentifier(name) ? name.text : `${this.nameOf(name.left)}.${name.right.text}`;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Created, Diff, Fault, Provider, Subject, Values } from "../plugin-
 import { checkInputs } from "./check-inputs";
 import { Declarations } from "./declarations";
 import { knownLookUps, lookUp } from "./look-ups";
+import { previewOutputs } from "./preview-outputs";
 
 /**
  * The `aws` provider, for previews without an account: it holds every input against the SDK's own declarations and
@@ -47,6 +48,10 @@ export class AwsPreviewProvider implements Provider {
           faults: [{ path: "", reason: `${type} is no resource type of the installed @pulumi/aws` }],
         }
       : { inputs: news, faults: checkInputs(this.declarations, members, news) };
+  }
+
+  previewCreate({ type }: Subject, inputs: Values): Values {
+    return previewOutputs(this.declarations, type, inputs);
   }
 
   diff(subject: Subject): Diff {
