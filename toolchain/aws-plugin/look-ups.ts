@@ -27,7 +27,7 @@ const answers: Record<string, (args: Values, region: string) => Values> = {
   "aws:ecr/getAuthorizationToken:getAuthorizationToken": (_, region) => ({
     userName: "AWS",
     password: "preview",
-    proxyEndpoint: `https://123456789012.dkr.ecr.${region}.amazonaws.com`,
+    proxyEndpoint: `https://123456789012.registry.${region}.example`,
     authorizationToken: "preview",
     expiresAt: "2000-01-01T00:00:00Z",
   }),
