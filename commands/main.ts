@@ -42,6 +42,10 @@ const commands: Record<string, Entry> = {
     summary: "write the configuration reference anew",
     load: async () => (await import("./docs.js")).command,
   },
+  cost: {
+    summary: "what the stack on AWS costs a month",
+    load: async () => (await import("./cost.js")).command,
+  },
   test: { summary: "all tests", load: async () => (await import("./test.js")).all },
   "test:unit": {
     summary: "the quick tests, without containers",

@@ -98,7 +98,7 @@ const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket"] as const;
 const doorKinds = ["none", "load-balancer", "node-port"] as const;
 const pageDoorKinds = [...doorKinds, "ingress"] as const;
 
-const platforms = ["docker", "kubernetes"] as const;
+const platforms = ["docker", "kubernetes", "aws"] as const;
 
 export type Platform = (typeof platforms)[number];
 
@@ -152,7 +152,7 @@ export class ConfigError extends pulumi.RunError {
 }
 
 /** Collects faults while it reads, so that all of them can be reported together. */
-class Reader {
+export class Reader {
   readonly faults: ConfigFault[] = [];
 
   constructor(private readonly config: pulumi.Config) {}

@@ -8,6 +8,7 @@ type Program = (config: StackConfig) => Promise<StackOutputs>;
 const programs: Record<Platform, () => Promise<Program>> = {
   docker: async () => (await import("./dev.js")).dev,
   kubernetes: async () => (await import("./kubernetes.js")).kubernetesStack,
+  aws: async () => (await import("./prod.js")).prod,
 };
 
 /** What Pulumi runs. */

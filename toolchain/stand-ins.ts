@@ -19,6 +19,7 @@ export interface PluginStandIn {
 export const pluginStandIns: readonly PluginStandIn[] = [
   { name: "docker", package: "@pulumi/docker", main: "docker-plugin/main.ts", whenUsed: false },
   { name: "kubernetes", package: "@pulumi/kubernetes", main: "kubernetes-plugin/main.ts", whenUsed: true },
+  { name: "aws", package: "@pulumi/aws", main: "aws-plugin/main.ts", whenUsed: true },
 ];
 
 /** Beside a stand-in lies its bundle; the official plugin has no such file. */

@@ -1,12 +1,9 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { BucketPurpose, StoreUser } from "../access";
 import type { Deployment } from "../platform";
 import type { Secrets } from "../secrets";
 
-/** What the buckets are for: the tables, data that is ingested, Spark's event logs. */
-export type BucketPurpose = "warehouse" | "source" | "events";
-
-/** Services that have keys of their own for the store. */
-export type StoreUser = "catalog" | "spark";
+export type { BucketPurpose, StoreUser } from "../access";
 
 /** A key pair of the store. */
 export interface StoreKeys {

@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import { objectStoreAccess } from "../access";
+import type { BucketAccess } from "../access";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
 import type { Secrets } from "../secrets";
@@ -108,23 +110,15 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
   }
 }
 
-/** Who may do what in the store: one identity a service, each with the buckets it works on and no more. */
+/** The users of the store, each with what its service may do there (infra/access.ts). */
 function serviceIdentities(secrets: Secrets) {
-  return [
-    {
-      name: "catalog",
-      secretKey: secrets.catalogObjectStoreKey,
-      access: [{ bucket: buckets.warehouse, write: true }],
-    },
-    {
-      name: "spark",
-      secretKey: secrets.sparkObjectStoreKey,
-      access: [
-        { bucket: buckets.source, write: false },
-        { bucket: buckets.events, write: true },
-      ],
-    },
-  ];
+  return (Object.entries(objectStoreAccess) as [StoreUser, readonly BucketAccess[]][]).map(
+    ([name, access]) => ({
+      name,
+      secretKey: storeKeys(secrets, name).key,
+      access: access.map(({ bucket, write }) => ({ bucket: buckets[bucket], write })),
+    }),
+  );
 }
 
 export function renderMinioEnvironment(user: string, password: string, console: boolean): string {

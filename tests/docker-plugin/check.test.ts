@@ -5,7 +5,7 @@ import { formatDuration, parseDuration } from "../../toolchain/docker-plugin/dur
 import type { PropertyTable } from "../../toolchain/docker-plugin/property-table";
 import { text, UNSUPPORTED } from "../../toolchain/docker-plugin/shape";
 import { UNKNOWN } from "../../toolchain/plugin-protocol/provider";
-import { CONTAINER, Harness, IMAGE, NETWORK, VOLUME } from "./provider-subject";
+import { CONTAINER, Harness, IMAGE, NETWORK, REGISTRY_IMAGE, TAG, VOLUME } from "./provider-subject";
 
 const harness = new Harness();
 const faultsOf = (news: object, type = CONTAINER) =>
@@ -32,14 +32,14 @@ describe("what is refused, by name", () => {
   test("a resource type", () => {
     expect(harness.faults("docker:index/service:Service", {})[0]?.reason).toBe(
       "docker:index/service:Service is not supported by the stand-in; supported: " +
-        [NETWORK, VOLUME, IMAGE, CONTAINER].join(", "),
+        [NETWORK, VOLUME, IMAGE, CONTAINER, TAG, REGISTRY_IMAGE].join(", "),
     );
   });
 
   test("a setting of the provider", () => {
-    expect(harness.provider.checkConfig({ host: "unix:///x", version: "5.2.0", registryAuth: "[]" })).toEqual(
-      [{ path: "registryAuth", reason: "not supported by the stand-in; supported: host" }],
-    );
+    expect(harness.provider.checkConfig({ host: "unix:///x", version: "5.2.0", sshOpts: "[]" })).toEqual([
+      { path: "sshOpts", reason: "not supported by the stand-in; supported: host, registryAuth" },
+    ]);
   });
 });
 

@@ -4,6 +4,8 @@ import type { Fault, State, Subject, Values } from "../../toolchain/plugin-proto
 export const CONTAINER = "docker:index/container:Container";
 export const IMAGE = "docker:index/remoteImage:RemoteImage";
 export const NETWORK = "docker:index/network:Network";
+export const TAG = "docker:index/tag:Tag";
+export const REGISTRY_IMAGE = "docker:index/registryImage:RegistryImage";
 export const VOLUME = "docker:index/volume:Volume";
 
 /** A resource as the engine would keep it. */

@@ -2,12 +2,15 @@ import { createHash, randomBytes } from "node:crypto";
 import type Docker from "dockerode";
 import { dockerClient } from "../docker-client";
 import type { Created, Diff, Fault, Provider, State, Subject, Values } from "../plugin-protocol/provider";
+import { UNKNOWN } from "../plugin-protocol/provider";
 import { container } from "./container/container";
 import { network } from "./network";
 import { checkInputs, DEFAULTS, differences, readInputs } from "./property-table";
 import { remoteImage } from "./remote-image";
-import type { ResourceType, Work } from "./resource-type";
+import { registryImage } from "./registry-image";
+import type { RegistryLogin, ResourceType, Work } from "./resource-type";
 import { INCOMPLETE } from "./resource-type";
+import { tag } from "./tag";
 import { volume } from "./volume";
 
 /** The official plugin's types that this one has. */
@@ -16,6 +19,8 @@ const TYPES: Record<string, ResourceType> = {
   "docker:index/volume:Volume": volume,
   "docker:index/remoteImage:RemoteImage": remoteImage,
   "docker:index/container:Container": container,
+  "docker:index/tag:Tag": tag,
+  "docker:index/registryImage:RegistryImage": registryImage,
 };
 
 /** The `docker` provider. */
@@ -23,20 +28,27 @@ export class DockerProvider implements Provider {
   readonly secretsBy = "property";
 
   private docker: Docker | undefined;
+  private logins: RegistryLogin[] = [];
   private readonly stop = new AbortController();
 
   /** Says what is wrong with the provider's configuration. */
   checkConfig(config: Values): Fault[] {
-    const ignored = ["host", "version", "pluginDownloadURL"];
+    const ignored = ["host", "registryAuth", "version", "pluginDownloadURL"];
     return Object.keys(config)
       .filter((name) => !ignored.includes(name) && !name.startsWith("__"))
-      .map((name) => ({ path: name, reason: "not supported by the stand-in; supported: host" }));
+      .map((name) => ({
+        path: name,
+        reason: "not supported by the stand-in; supported: host, registryAuth",
+      }));
   }
 
   configure(config: Values): void {
     // The client looks there first, then at the current context and the usual sockets.
     if (typeof config["host"] === "string" && config["host"] !== "")
       process.env["DOCKER_HOST"] = config["host"];
+    // Lists of a provider's configuration come as JSON.
+    if (typeof config["registryAuth"] === "string" && config["registryAuth"] !== UNKNOWN)
+      this.logins = JSON.parse(config["registryAuth"]) as RegistryLogin[];
   }
 
   /** @param seed what a made-up name is derived from, so that a preview shows the one that an update uses */
@@ -118,7 +130,14 @@ export class DockerProvider implements Provider {
     this.stop.signal.throwIfAborted();
     const limit = timeout > 0 ? [AbortSignal.timeout(timeout * 1000)] : [];
     this.docker ??= dockerClient();
-    return { docker: this.docker, name, info, status, signal: AbortSignal.any([this.stop.signal, ...limit]) };
+    return {
+      docker: this.docker,
+      logins: this.logins,
+      name,
+      info,
+      status,
+      signal: AbortSignal.any([this.stop.signal, ...limit]),
+    };
   }
 }
 

@@ -2,9 +2,18 @@ import type Docker from "dockerode";
 import type { Created, Values } from "../plugin-protocol/provider";
 import type { AnyTable } from "./property-table";
 
+/** A registry's address, and whom it knows. */
+export interface RegistryLogin {
+  address: string;
+  username?: string;
+  password?: string;
+}
+
 /** What a resource's methods have at hand while they work. */
 export interface Work {
   docker: Docker;
+  /** How to log in to registries. */
+  logins: RegistryLogin[];
   /** The resource's name in the program, for messages. */
   name: string;
   /** Tells the user for good. */

@@ -8,16 +8,19 @@ import {
   GetRequiredPluginsResponse,
   InstallDependenciesResponse,
   LanguageHandshakeResponse,
+  RunPluginResponse,
   RunResponse,
   RuntimeOptionsResponse,
   type InstallDependenciesRequest,
   type ProgramInfo,
+  type RunPluginRequest,
   type RunRequest,
 } from "@pulumi/pulumi/proto/language_pb";
 import { PackageDependency, PluginDependency, PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
 import { version as sdkVersion } from "@pulumi/pulumi/package.json";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { installDependencies } from "./install";
+import { startPolicyPack } from "./policy-pack";
 import { directDependencies, installedPackages, requiredPlugins } from "./packages";
 import { runProgram, type ProgramRun } from "./program";
 
@@ -27,6 +30,7 @@ type Handlers = Pick<
   | "getRequiredPlugins"
   | "getRequiredPackages"
   | "run"
+  | "runPlugin"
   | "getPluginInfo"
   | "installDependencies"
   | "runtimeOptionsPrompts"
@@ -60,6 +64,7 @@ export class LanguageRuntime {
         ),
       ),
       run: unary((call) => this.run(call)),
+      runPlugin: streamPolicyPack,
       getPluginInfo: unary(() => new PluginInfo().setVersion(sdkVersion)),
       installDependencies: (call) => {
         void streamInstallation(call);
@@ -141,6 +146,37 @@ function unary<Request, Response>(
       },
     );
   };
+}
+
+/** Runs a policy pack until the engine drops the call. Other plugins in the form of Node.js projects are not run. */
+function streamPolicyPack(call: grpc.ServerWritableStream<RunPluginRequest, RunPluginResponse>): void {
+  const { request } = call;
+  if (request.getKind() !== "analyzer") {
+    const details = `This language host runs policy packs, and no plugin of kind ${request.getKind()}`;
+    call.emit("error", { code: grpc.status.UNIMPLEMENTED, details });
+    return;
+  }
+  const info = request.getInfo();
+  const directory = programDirectory(info) || request.getProgram();
+  try {
+    const pack = startPolicyPack({
+      directory,
+      workingDirectory: request.getPwd() || directory,
+      arguments: request.getArgsList(),
+      environment: request.getEnvList(),
+      options: info?.getOptions()?.toJavaScript() ?? {},
+    });
+    pack.stdout?.on("data", (chunk: Buffer) => call.write(new RunPluginResponse().setStdout(chunk)));
+    pack.stderr?.on("data", (chunk: Buffer) => call.write(new RunPluginResponse().setStderr(chunk)));
+    pack.on("error", (error) => call.emit("error", { code: grpc.status.UNKNOWN, details: error.message }));
+    pack.on("close", (code) => {
+      call.write(new RunPluginResponse().setExitcode(code ?? 1));
+      call.end();
+    });
+    call.on("cancelled", () => pack.kill());
+  } catch (error) {
+    call.emit("error", { code: grpc.status.UNKNOWN, details: messageOf(error) });
+  }
 }
 
 async function streamInstallation(

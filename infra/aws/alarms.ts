@@ -1,0 +1,185 @@
+import * as cloudwatch from "@pulumi/aws/cloudwatch";
+import * as sns from "@pulumi/aws/sns";
+import * as pulumi from "@pulumi/pulumi";
+import type { Account } from "./account";
+import { policyDocument } from "./policy-document";
+
+export interface AlarmsArgs {
+  account: Account;
+  keyArn: pulumi.Input<string>;
+  /** What containers write. */
+  applicationLog: cloudwatch.LogGroup;
+  databaseId: pulumi.Input<string>;
+  databaseDiskGiB: number;
+  /** Certificate of the doors, if there is one. */
+  certificateArn?: pulumi.Input<string>;
+  email?: string;
+}
+
+/** One alarm: what is measured, when it is too much, and what that means for the one who is woken. */
+interface Alarm {
+  meaning: string;
+  namespace: string;
+  metric: string;
+  dimensions?: Record<string, pulumi.Input<string>>;
+  statistic: "Sum" | "Average" | "Minimum";
+  when: "GreaterThanOrEqualToThreshold" | "LessThanThreshold";
+  threshold: number;
+  /** Seconds that a value stands for, and how many of them must be bad. */
+  period: number;
+  periods: number;
+  /** What no value means. Default: nothing. */
+  missing?: "breaching";
+}
+
+/** Values counted in what containers write: pattern by metric (CloudWatch's filter syntax). */
+const counted: Record<string, string> = {
+  SchedulerLines: `{ $.kubernetes.pod_name = "airflow-scheduler*" }`,
+  FailedRuns: `{ $.kubernetes.pod_name = "airflow-scheduler*" && $.log = "*Marking run*failed*" }`,
+  CatalogErrors: `{ $.kubernetes.pod_name = "catalog*" && $.log = "* ERROR *" }`,
+};
+
+const gib = 1024 ** 3;
+
+/** The few things that someone should be told of: mails by a topic. */
+export class Alarms extends pulumi.ComponentResource {
+  readonly topic: sns.Topic;
+
+  constructor(name: string, args: AlarmsArgs, options?: pulumi.ComponentResourceOptions) {
+    super("lakestack:aws:Alarms", name, {}, options);
+    this.topic = this.makeTopic(args);
+    const own = `Lakestack/${args.account.prefix}`;
+    for (const [metric, pattern] of Object.entries(counted)) {
+      new cloudwatch.LogMetricFilter(
+        metric,
+        {
+          name: metric,
+          logGroupName: args.applicationLog.name,
+          pattern,
+          metricTransformation: { namespace: own, name: metric, value: "1" },
+        },
+        { parent: this },
+      );
+    }
+    for (const [alarm, settings] of Object.entries(alarms(own, args))) this.alarm(alarm, settings, args);
+    this.registerOutputs({ topic: this.topic.arn });
+  }
+
+  private makeTopic({ account, keyArn, email }: AlarmsArgs): sns.Topic {
+    const topic = new sns.Topic(
+      "alarms",
+      { name: `${account.prefix}-alarms`, kmsMasterKeyId: keyArn },
+      { parent: this },
+    );
+    new sns.TopicPolicy(
+      "alarms",
+      {
+        arn: topic.arn,
+        policy: policyDocument([
+          {
+            Sid: "Alarms",
+            Effect: "Allow",
+            Principal: { Service: "cloudwatch.amazonaws.com" },
+            Action: ["sns:Publish"],
+            Resource: [topic.arn],
+            Condition: { StringEquals: { "aws:SourceAccount": account.id } },
+          },
+        ]),
+      },
+      { parent: topic },
+    );
+    if (email !== undefined) {
+      new sns.TopicSubscription(
+        "email",
+        { topic: topic.arn, protocol: "email", endpoint: email },
+        { parent: topic },
+      );
+    }
+    return topic;
+  }
+
+  private alarm(name: string, alarm: Alarm, { account }: AlarmsArgs): void {
+    new cloudwatch.MetricAlarm(
+      name,
+      {
+        name: `${account.prefix}-${name}`,
+        alarmDescription: alarm.meaning,
+        namespace: alarm.namespace,
+        metricName: alarm.metric,
+        dimensions: alarm.dimensions ?? {},
+        statistic: alarm.statistic,
+        comparisonOperator: alarm.when,
+        threshold: alarm.threshold,
+        period: alarm.period,
+        evaluationPeriods: alarm.periods,
+        treatMissingData: alarm.missing ?? "notBreaching",
+        alarmActions: [this.topic.arn],
+        okActions: [this.topic.arn],
+      },
+      { parent: this },
+    );
+  }
+}
+
+function alarms(own: string, args: AlarmsArgs): Record<string, Alarm> {
+  const database = { DBInstanceIdentifier: args.databaseId };
+  return {
+    "scheduler-silent": {
+      meaning:
+        "Airflow's scheduler has written nothing for ten minutes: no pipeline runs. kubectl logs deploy/airflow-scheduler",
+      ...{
+        namespace: own,
+        metric: "SchedulerLines",
+        statistic: "Sum",
+        when: "LessThanThreshold",
+        threshold: 1,
+      },
+      ...{ period: 300, periods: 2, missing: "breaching" },
+    },
+    "failed-runs": {
+      meaning: "A pipeline's run failed. Airflow's page says which and why.",
+      ...{
+        namespace: own,
+        metric: "FailedRuns",
+        statistic: "Sum",
+        when: "GreaterThanOrEqualToThreshold",
+        threshold: 1,
+      },
+      ...{ period: 300, periods: 1 },
+    },
+    "catalog-errors": {
+      meaning: "The catalog writes errors: jobs and queries may fail. kubectl logs deploy/catalog",
+      ...{
+        namespace: own,
+        metric: "CatalogErrors",
+        statistic: "Sum",
+        when: "GreaterThanOrEqualToThreshold",
+        threshold: 10,
+      },
+      ...{ period: 300, periods: 2 },
+    },
+    "database-disk": {
+      meaning:
+        "Less than a tenth of the database's disk is free. It grows by itself up to databaseDiskMost; raise that.",
+      ...{ namespace: "AWS/RDS", metric: "FreeStorageSpace", dimensions: database, statistic: "Minimum" },
+      ...{ when: "LessThanThreshold", threshold: (args.databaseDiskGiB * gib) / 10, period: 300, periods: 2 },
+    },
+    "database-busy": {
+      meaning:
+        "The database's processors have been nine tenths busy for half an hour: the catalog and Airflow are slow.",
+      ...{ namespace: "AWS/RDS", metric: "CPUUtilization", dimensions: database, statistic: "Average" },
+      ...{ when: "GreaterThanOrEqualToThreshold", threshold: 90, period: 300, periods: 6 },
+    },
+    ...(args.certificateArn === undefined
+      ? {}
+      : {
+          "certificate-days": {
+            meaning:
+              "The doors' certificate ends in less than three weeks and was not renewed: is its DNS record still there?",
+            ...{ namespace: "AWS/CertificateManager", metric: "DaysToExpiry", statistic: "Minimum" as const },
+            ...{ dimensions: { CertificateArn: args.certificateArn } },
+            ...{ when: "LessThanThreshold" as const, threshold: 21, period: 86_400, periods: 1 },
+          },
+        }),
+  };
+}

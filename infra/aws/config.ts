@@ -1,0 +1,210 @@
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
+import { type ConfigFault, ConfigError, Reader } from "../config";
+import { architectures, overridden, preset, sizeNames } from "./sizes";
+import type { Architecture, Sizes } from "./sizes";
+
+const doorKinds = ["none", "internal", "public"] as const;
+export type DoorKind = (typeof doorKinds)[number];
+
+/** Days that CloudWatch can keep logs for, of those that make sense here. */
+const retentions = [7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731];
+
+/** The AWS part of a stack's configuration, checked. Meaning and defaults of every key: `Pulumi.yaml`. */
+export interface AwsConfig {
+  region: string;
+  /** The only account to work on, if one is named. */
+  accountId?: string;
+  sizes: Sizes;
+  architecture: Architecture;
+  /** A throw-away stack: nothing is protected or retained. */
+  ephemeral: boolean;
+  kubernetesVersion: string;
+  /** Address ranges that may reach the cluster's API from outside the network. */
+  endpointAllowList: string[];
+  /** Who administers the cluster beside its maker. */
+  adminArns: string[];
+  network: NetworkChoice;
+  /** Existing buckets by name, in place of new ones. */
+  existingBuckets: { warehouse?: string; source?: string; events?: string };
+  /** Key of the existing source bucket. */
+  sourceKeyArn?: string;
+  doors: DoorSettings;
+  logRetentionDays: number;
+  backupDays: number;
+  alarmEmail?: string;
+  autoscalerImage?: string;
+}
+
+/** A network to make, or one that is there. */
+export type NetworkChoice =
+  | { kind: "new"; cidr: string }
+  | { kind: "existing"; vpcId: string; privateSubnetIds: string[]; publicSubnetIds: string[] };
+
+export interface DoorSettings {
+  trino: DoorKind;
+  airflow: DoorKind;
+  allowList: string[];
+  zone?: { id: string; domain: string };
+  /** Existing certificate, where there is no zone to prove a new one in. */
+  certificateArn?: string;
+}
+
+/** Reads values that may be left empty, and lists. */
+class AwsReader extends Reader {
+  given(key: string, pattern: RegExp, expected: string): string | undefined {
+    const value = this.text(key, new RegExp(`^$|${pattern.source}`), `${expected}, or nothing`);
+    return value === "" ? undefined : value;
+  }
+
+  items(key: string, pattern: RegExp, expected: string): string[] {
+    const items = this.text(key, /^/, "a list")
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
+    for (const value of items.filter((item) => !pattern.test(item))) {
+      this.faults.push({ key, value, expected: `${expected}, separated by commas` });
+    }
+    return items;
+  }
+
+  /** Address ranges; never the whole internet, which is no allow-list. */
+  ranges(key: string): string[] {
+    return this.items(
+      key,
+      /^(\d{1,3}\.){3}\d{1,3}\/([1-9]|[12]\d|3[0-2])$/,
+      "address ranges such as 203.0.113.0/24 (and not 0.0.0.0/0)",
+    );
+  }
+}
+
+/**
+ * Reads and checks the AWS settings at once.
+ *
+ * @throws ConfigError with every fault there is.
+ */
+export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfig {
+  const read = new AwsReader(config);
+  const architecture = read.choice("awsArchitecture", architectures);
+  const sizes = overridden(
+    preset(read.choice("awsSize", sizeNames), architecture),
+    config.get("awsOverrides") ?? "",
+    (expected) => read.faults.push({ key: "awsOverrides", value: config.get("awsOverrides"), expected }),
+  );
+  const result: AwsConfig = {
+    region: read.text("awsRegion", /^[a-z]{2}(-[a-z]+)+-\d$/, "a region such as eu-west-1"),
+    accountId: read.given("awsAccountId", /^\d{12}$/, "an account's 12 digits"),
+    sizes,
+    architecture,
+    ephemeral: read.boolean("awsEphemeral"),
+    kubernetesVersion: read.text("awsKubernetesVersion", /^1\.\d\d$/, "a version such as 1.35"),
+    endpointAllowList: read.ranges("awsEndpointAllowList"),
+    adminArns: read.items(
+      "awsAdminArns",
+      /^arn:aws[\w-]*:iam::\d{12}:(role|user)\/\S+$/,
+      "ARNs of roles or users",
+    ),
+    network: readNetwork(read),
+    existingBuckets: {
+      warehouse: bucketName(read, "awsWarehouseBucket"),
+      source: bucketName(read, "awsSourceBucket"),
+      events: bucketName(read, "awsEventsBucket"),
+    },
+    sourceKeyArn: read.given("awsSourceKeyArn", /^arn:aws[\w-]*:kms:\S+$/, "the ARN of a KMS key"),
+    doors: readDoors(read),
+    logRetentionDays: read.integer("awsLogRetentionDays", 7, 731),
+    backupDays: read.integer("awsBackupDays", 1, 35),
+    alarmEmail: read.given("awsAlarmEmail", /^\S+@\S+\.\S+$/, "an e-mail address"),
+    autoscalerImage: read.given(
+      "awsAutoscalerImage",
+      /^\S+@sha256:[0-9a-f]{64}$/,
+      "an image's reference with its digest (…@sha256:…)",
+    ),
+  };
+  if (!retentions.includes(result.logRetentionDays)) {
+    const value = String(result.logRetentionDays);
+    read.faults.push({ key: "awsLogRetentionDays", value, expected: `one of ${retentions.join(", ")}` });
+  }
+  if (result.sourceKeyArn !== undefined && result.existingBuckets.source === undefined) {
+    read.faults.push({
+      key: "awsSourceBucket",
+      value: "",
+      expected: "a bucket, since awsSourceKeyArn is its key",
+    });
+  }
+  read.faults.push(...setElsewhere(config, Object.keys(sizes)));
+  if (read.faults.length > 0) throw new ConfigError(read.faults);
+  return result;
+}
+
+/** On AWS the size says what services may use: a key of its own for the same number would be ignored, so it is refused. */
+function setElsewhere(config: pulumi.Config, sizeKeys: string[]): ConfigFault[] {
+  const declared = (
+    parse(readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: unknown }> }
+  ).config;
+  return sizeKeys.flatMap((key) => {
+    const value = config.get(key);
+    const usual = declared[key]?.default;
+    if (declared[key] === undefined || value === undefined || value === String(usual)) return [];
+    return [{ key, value, expected: `${String(usual)}: on AWS, awsSize and awsOverrides say this` }];
+  });
+}
+
+function bucketName(read: AwsReader, key: string): string | undefined {
+  return read.given(key, /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "a bucket's name");
+}
+
+function readNetwork(read: AwsReader): NetworkChoice {
+  const cidr = read.text("awsVpcCidr", /^(\d{1,3}\.){2}0\.0\/16$/, "a range such as 10.64.0.0/16");
+  const vpcId = read.given("awsVpcId", /^vpc-[0-9a-f]+$/, "a network's ID such as vpc-0abc");
+  const subnet = /^subnet-[0-9a-f]+$/;
+  const privateSubnetIds = read.items("awsPrivateSubnetIds", subnet, "IDs such as subnet-0abc");
+  const publicSubnetIds = read.items("awsPublicSubnetIds", subnet, "IDs such as subnet-0abc");
+  if (vpcId === undefined) return { kind: "new", cidr };
+  if (privateSubnetIds.length < 3) {
+    const value = privateSubnetIds.join(",");
+    read.faults.push({
+      key: "awsPrivateSubnetIds",
+      value,
+      expected: "three subnets or more of the existing network",
+    });
+  }
+  return { kind: "existing", vpcId, privateSubnetIds, publicSubnetIds };
+}
+
+function readDoors(read: AwsReader): DoorSettings {
+  const trino = read.choice("awsTrinoDoor", doorKinds);
+  const airflow = read.choice("awsAirflowDoor", doorKinds);
+  const allowList = read.ranges("awsDoorAllowList");
+  const zoneId = read.given("awsZoneId", /^Z[0-9A-Z]+$/, "a zone's ID such as Z0123");
+  const domain = read.given("awsDomain", /^([a-z0-9-]+\.)+[a-z]{2,}$/, "a domain such as data.example.org");
+  const certificateArn = read.given(
+    "awsCertificateArn",
+    /^arn:aws[\w-]*:acm:\S+$/,
+    "the ARN of an ACM certificate",
+  );
+  if ((trino === "public" || airflow === "public") && allowList.length === 0) {
+    read.faults.push({
+      key: "awsDoorAllowList",
+      value: "",
+      expected: "who may reach the public doors, as address ranges",
+    });
+  }
+  if ((zoneId === undefined) !== (domain === undefined)) {
+    const key = zoneId === undefined ? "awsZoneId" : "awsDomain";
+    read.faults.push({ key, value: "", expected: "awsZoneId and awsDomain, both or neither" });
+  }
+  const open = [trino, airflow].some((kind) => kind !== "none");
+  if (open && zoneId === undefined && certificateArn === undefined) {
+    const expected = "a certificate for the doors, or awsZoneId and awsDomain to make one";
+    read.faults.push({ key: "awsCertificateArn", value: "", expected });
+  }
+  return {
+    trino,
+    airflow,
+    allowList,
+    zone: zoneId === undefined || domain === undefined ? undefined : { id: zoneId, domain },
+    certificateArn,
+  };
+}

@@ -1,0 +1,142 @@
+import * as eks from "@pulumi/aws/eks";
+import * as iam from "@pulumi/aws/iam";
+import * as pulumi from "@pulumi/pulumi";
+import { objectStoreAccess, storeActions } from "../access";
+import type { BucketPurpose, BucketAccess, StoreUser } from "../access";
+import type { Account } from "./account";
+import { policyDocument, trustPods } from "./policy-document";
+import type { Statement } from "./policy-document";
+import type { BucketRef } from "./storage";
+
+export interface IdentityArgs {
+  account: Account;
+  buckets: Record<BucketPurpose, BucketRef>;
+  /** Key of the buckets that this stack makes. */
+  dataKeyArn: pulumi.Input<string>;
+  /** Key of an existing source bucket, if it has one of its own. */
+  sourceKeyArn?: string;
+  clusterName: pulumi.Input<string>;
+  /** Namespace of the services' accounts. */
+  namespace: string;
+}
+
+/**
+ * Which workload works as which user of the object store. A workload that is not here has no rights in AWS at all: Trino
+ * reads and writes tables with keys that the catalog lends it.
+ */
+const workloadsOf: Record<StoreUser, string[]> = {
+  catalog: ["catalog"],
+  spark: ["spark-worker", "spark-history", "airflow-scheduler"],
+};
+
+/** One role a service, least rights, from the same declaration as MinIO's users. */
+export class Identity extends pulumi.ComponentResource {
+  readonly roles: Record<StoreUser, iam.Role>;
+  /** The role whose keys the catalog lends, each cut down to one table. */
+  readonly lending: iam.Role;
+  /** Which service account works as which role. A pod gets its keys only if it starts after this is known. */
+  readonly associations: pulumi.Resource[];
+
+  constructor(name: string, args: IdentityArgs, options?: pulumi.ComponentResourceOptions) {
+    super("lakestack:aws:Identity", name, {}, options);
+    const catalog = this.podRole("catalog", args, bucketStatements(objectStoreAccess.catalog, args));
+    const spark = this.podRole("spark", args, bucketStatements(objectStoreAccess.spark, args));
+    this.lending = this.lendingRole(catalog, args);
+    this.roles = { catalog, spark };
+    this.associations = this.associate(args);
+    this.registerOutputs({ lending: this.lending.arn });
+  }
+
+  /** A service account is named like its workload. */
+  private associate({ clusterName, namespace }: IdentityArgs): pulumi.Resource[] {
+    return (Object.entries(this.roles) as [StoreUser, iam.Role][]).flatMap(([user, role]) =>
+      workloadsOf[user].map(
+        (serviceAccount) =>
+          new eks.PodIdentityAssociation(
+            serviceAccount,
+            // Session tags would have to be allowed again at each further role, and nothing here asks for them.
+            { clusterName, namespace, serviceAccount, roleArn: role.arn, disableSessionTags: true },
+            { parent: role },
+          ),
+      ),
+    );
+  }
+
+  private podRole(name: string, { account }: IdentityArgs, statements: Statement[]): iam.Role {
+    const role = new iam.Role(
+      name,
+      { name: `${account.prefix}-${name}`, assumeRolePolicy: trustPods() },
+      { parent: this },
+    );
+    new iam.RolePolicy(name, { role: role.name, policy: policyDocument(statements) }, { parent: role });
+    return role;
+  }
+
+  /**
+   * Only the catalog may take this role, and it does so with a session policy for the one table that it was asked for.
+   * A role taken by a role lasts an hour at most (IAM: role chaining).
+   */
+  private lendingRole(catalog: iam.Role, args: IdentityArgs): iam.Role {
+    const name = "catalog-lending";
+    const role = new iam.Role(
+      name,
+      {
+        name: `${args.account.prefix}-${name}`,
+        maxSessionDuration: 3600,
+        assumeRolePolicy: policyDocument([
+          { Sid: "Catalog", Effect: "Allow", Principal: { AWS: catalog.arn }, Action: ["sts:AssumeRole"] },
+        ]),
+      },
+      { parent: this },
+    );
+    const statements = bucketStatements(objectStoreAccess.catalog, args);
+    new iam.RolePolicy(name, { role: role.name, policy: policyDocument(statements) }, { parent: role });
+    new iam.RolePolicy(
+      "catalog-may-lend",
+      {
+        role: catalog.name,
+        policy: policyDocument([
+          { Sid: "Lend", Effect: "Allow", Action: ["sts:AssumeRole"], Resource: [role.arn] },
+        ]),
+      },
+      { parent: catalog },
+    );
+    return role;
+  }
+}
+
+/** The statements for a declared access: buckets, their objects, and the keys that the objects are encrypted with. */
+function bucketStatements(access: readonly BucketAccess[], args: IdentityArgs): Statement[] {
+  const buckets = access.flatMap(({ bucket, write }): Statement[] => {
+    const { arn } = args.buckets[bucket];
+    const actions = storeActions(write);
+    const sid = `${bucket.charAt(0).toUpperCase()}${bucket.slice(1)}`;
+    return [
+      { Sid: `${sid}Bucket`, Effect: "Allow", Action: actions.bucket, Resource: [arn] },
+      {
+        Sid: `${sid}Objects`,
+        Effect: "Allow",
+        Action: actions.objects,
+        Resource: [pulumi.interpolate`${arn}/*`],
+      },
+    ];
+  });
+  const writes = access.some(({ write }) => write);
+  const actions = writes ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"];
+  const foreign =
+    args.sourceKeyArn !== undefined && access.some(({ bucket }) => bucket === "source")
+      ? [keyStatement("SourceKey", args.sourceKeyArn, ["kms:Decrypt"])]
+      : [];
+  return [...buckets, keyStatement("Key", args.dataKeyArn, actions), ...foreign];
+}
+
+/** A key, but only by way of S3, which asks for it on the caller's behalf; in whatever region the bucket is. */
+function keyStatement(Sid: string, keyArn: pulumi.Input<string>, Action: string[]): Statement {
+  return {
+    Sid,
+    Effect: "Allow",
+    Action,
+    Resource: [keyArn],
+    Condition: { StringLike: { "kms:ViaService": "s3.*.amazonaws.com" } },
+  };
+}

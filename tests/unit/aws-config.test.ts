@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { readAwsConfig } from "../../infra/aws/config";
+import { ConfigError } from "../../infra/config";
+import { configure } from "../aws/graph";
+
+function faultsOf(values: Record<string, string>): string {
+  try {
+    readAwsConfig(configure(values));
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error("The configuration was accepted");
+}
+
+describe("the AWS settings", () => {
+  it("are right as they are declared", () => {
+    const config = readAwsConfig(configure());
+    expect(config.network).toEqual({ kind: "new", cidr: "10.64.0.0/16" });
+    expect(config.ephemeral).toBe(false);
+    expect(config.endpointAllowList).toEqual([]);
+    expect(config.doors).toMatchObject({ trino: "none", airflow: "none" });
+  });
+
+  it("report all faults at once", () => {
+    const message = faultsOf({
+      awsRegion: "Dublin",
+      awsSize: "huge",
+      awsBackupDays: "90",
+      awsAccountId: "123",
+    });
+    expect(message).toContain("4 faults");
+    expect(message).toContain('lakestack:awsRegion is "Dublin", expected a region such as eu-west-1');
+    expect(message).toContain('lakestack:awsSize is "huge", expected one of small, medium, large');
+  });
+
+  it("refuse the whole internet as an allow-list", () => {
+    expect(faultsOf({ awsEndpointAllowList: "10.0.0.0/8,0.0.0.0/0" })).toContain(
+      'lakestack:awsEndpointAllowList is "0.0.0.0/0"',
+    );
+  });
+
+  it("refuse a public door without a list of who may come", () => {
+    const message = faultsOf({
+      awsTrinoDoor: "public",
+      awsCertificateArn: "arn:aws:acm:eu-west-1:1:certificate/a",
+    });
+    expect(message).toContain("expected who may reach the public doors");
+  });
+
+  it("refuse a door without a certificate or a zone to make one in", () => {
+    expect(faultsOf({ awsAirflowDoor: "internal" })).toContain("awsCertificateArn");
+    expect(faultsOf({ awsAirflowDoor: "internal", awsZoneId: "Z1" })).toContain("both or neither");
+  });
+
+  it("refuse an existing network with too few subnets", () => {
+    const message = faultsOf({ awsVpcId: "vpc-1", awsPrivateSubnetIds: "subnet-1,subnet-2" });
+    expect(message).toContain("expected three subnets or more");
+  });
+
+  it("refuse an autoscaler's image that a tag could change", () => {
+    expect(faultsOf({ awsAutoscalerImage: "example/cluster-autoscaler:v1" })).toContain("with its digest");
+  });
+
+  it("refuse a number that the size sets, where it would be ignored", () => {
+    expect(faultsOf({ trinoMemory: "8192" })).toContain(
+      'lakestack:trinoMemory is "8192", expected 2048: on AWS, awsSize and awsOverrides say this',
+    );
+  });
+
+  it("take each number of a size from an override", () => {
+    const { sizes } = readAwsConfig(
+      configure({ awsOverrides: '{"trinoWorkers": 2, "workerInstances": ["m7i.8xlarge"]}' }),
+    );
+    expect(sizes).toMatchObject({ trinoWorkers: 2, workerInstances: ["m7i.8xlarge"], natGateways: 1 });
+  });
+
+  it("say what is wrong with an override", () => {
+    expect(faultsOf({ awsOverrides: "many" })).toContain("expected a JSON object such as");
+    expect(faultsOf({ awsOverrides: '{"trinoWorker": 4}' })).toContain(
+      'no "trinoWorker"; the keys are natGateways',
+    );
+    expect(faultsOf({ awsOverrides: '{"trinoWorkers": "4"}' })).toContain(
+      '"trinoWorkers" to be a whole number above 0',
+    );
+    expect(faultsOf({ awsOverrides: '{"natGateways": 2}' })).toContain('"natGateways" to be 1 or 3');
+    expect(faultsOf({ awsOverrides: '{"workerNodes": 9}' })).toContain('to be at most "workerNodesMost" (4)');
+  });
+});
