@@ -40,6 +40,8 @@ export interface Source {
   schedule: string;
   /** What a run does whose interval has no object. */
   onEmpty: "fail" | "skip";
+  /** With a greater part of its lines faulty, a batch is refused whole. */
+  maxRejectedPercent: number;
   /** First day with data, YYYY-MM-DD. */
   startDate?: string;
   owner?: string;

@@ -59,6 +59,7 @@ def test_success_ends_with_the_counts(run: Run) -> None:
         "rejected": 0,
         "damaged_files": 0,
         "quarantined": 0,
+        "committed_before": False,
     }
 
 

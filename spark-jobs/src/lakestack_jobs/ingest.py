@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 
 from py4j.protocol import Py4JJavaError
@@ -13,9 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.damage import find_damage
+from lakestack_jobs.identity import Commit, Identity, batch_name, count_properties, find_commit
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Batch, Interval, empty_message, list_batch
-from lakestack_jobs.quarantine import keep_aside
+from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside
 from lakestack_jobs.rows import mark_duplicates, parse, read_lines
 from lakestack_jobs.sources import Source
 from lakestack_jobs.tables import ensure_table, merge
@@ -30,7 +31,8 @@ class Result:
     """
     What a run did. `read` is the sum of `duplicates` (more of a key inside the batch), `already_present` (in the table
     before), `inserted` and `rejected` (lines that are no rows). `quarantined` are the entries that this run added to
-    the quarantine table: rejected lines and damaged files that were not there yet.
+    the quarantine table: rejected lines and damaged files that were not there yet. `committed_before`: the run had
+    committed and is tried again; it adds nothing, and the counts are those of its commit.
     """
 
     source: str
@@ -46,13 +48,15 @@ class Result:
     rejected: int
     damaged_files: int
     quarantined: int
+    committed_before: bool
     seconds: float
 
     def __str__(self) -> str:
         damaged = f", {self.damaged_files} damaged files" if self.damaged_files else ""
+        before = "this run has committed before, and adds nothing now; then " if self.committed_before else ""
         return (
-            f"{self.source} {self.start}..{self.end}: {self.read} rows read from {self.files} files, {self.duplicates} "
-            f"duplicates inside the batch, {self.already_present} already present, {self.inserted} inserted, "
+            f"{self.source} {self.start}..{self.end}: {before}{self.read} rows read from {self.files} files, "
+            f"{self.duplicates} duplicates inside the batch, {self.already_present} already present, {self.inserted} inserted, "
             f"{self.rejected} rejected{damaged} ({self.seconds:.1f} s)"
         )
 
@@ -72,11 +76,28 @@ class _Counts:
         return self.read - self.duplicates - self.rejected
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """The part of a result that the batch's data decide."""
+
+    read: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    damaged_files: int = 0
+    quarantined: int = 0
+    already_present: int = 0
+    inserted: int = 0
+    committed_before: bool = False
+
+
 def ingest(
     spark: SparkSession, source: Source, interval: Interval, run_id: str, *, location: str | None = None
 ) -> Result:
     """
     Ingests an interval. Run again, it adds nothing.
+
+    Faulty lines go to the quarantine table first, then all rows to the table in one snapshot: when it is there, the
+    whole run is done.
 
     Args:
         spark: A session whose catalog `iceberg` holds the tables.
@@ -86,29 +107,17 @@ def ingest(
         location: Where the days' folders are, in place of the source's own location; ends in "/".
 
     Raises:
-        JobError: there is no data in the interval, or no bucket or prefix, or the table has other columns.
+        JobError: there is no data in the interval, or no bucket or prefix, or the table has other columns, or too much
+            of the data is faulty.
     """
     began = time.monotonic()
-    created_at = datetime.now(UTC)
     location = location or source.location
-
     batch = list_batch(spark, location, interval)
     if not batch.objects and not source.skips_empty:
         raise JobError(empty_message(location, interval))
     table = ensure_table(spark, source.table, source.table_columns)
-    counts, already_present, inserted, quarantined = _Counts(0, 0, 0), 0, 0, 0
-    damage: Mapping[str, str] = {}
-    if batch.objects:
-        spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
-        with _counted(spark, source, batch) as (marked, counts, damage):
-            rows = _table_rows(marked, source, created_at)
-            summary = _summary(source, interval, run_id, counts)
-            merged = merge(spark, table, rows, count=counts.unique, key=source.key, summary=summary)
-            already_present, inserted = merged.already_present, merged.inserted
-            if counts.rejected or damage:
-                faulty = marked.where("fault IS NOT NULL").select("source_file_name").distinct().collect()
-                files = [row.source_file_name for row in faulty]
-                quarantined = keep_aside(spark, source, files, damage, run_id=run_id, created_at=created_at)
+    identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
+    outcome = _ingest_batch(spark, source, batch, table, identity) if batch.objects else _Outcome()
     return Result(
         source=source.name,
         table=table,
@@ -116,14 +125,82 @@ def ingest(
         end=str(interval.end),
         run_id=run_id,
         files=len(batch.objects),
-        read=counts.read,
-        duplicates=counts.duplicates,
-        already_present=already_present,
-        inserted=inserted,
-        rejected=counts.rejected,
-        damaged_files=len(damage),
-        quarantined=quarantined,
         seconds=round(time.monotonic() - began, 1),
+        **asdict(outcome),
+    )
+
+
+def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity) -> _Outcome:
+    commit = find_commit(spark, table, identity)
+    if commit is not None:
+        return _outcome_of(commit)
+    created_at = datetime.now(UTC)
+    spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
+    with _counted(spark, source, batch) as (marked, counts, damage):
+        quarantined = 0
+        if counts.rejected or damage:
+            quarantined = _set_aside(spark, source, marked, counts, damage, identity, created_at)
+        done = {**asdict(counts), "damaged_files": len(damage), "quarantined": quarantined}
+        merged = merge(
+            spark,
+            table,
+            _table_rows(marked, source, created_at),
+            count=counts.unique,
+            key=source.key,
+            summary={**identity.properties(), **_as_properties(done)},
+        )
+        return _Outcome(already_present=merged.already_present, inserted=merged.inserted, **done)
+
+
+def _as_properties(done: Mapping[str, int]) -> dict[str, str]:
+    return count_properties(**{_property(name): count for name, count in done.items()})
+
+
+def _property(name: str) -> str:
+    """What a count of the result is called in a snapshot's summary."""
+    return name if name in ("damaged_files", "quarantined") else f"rows_{name}"
+
+
+def _outcome_of(commit: Commit) -> _Outcome:
+    names = [field.name for field in fields(_Outcome) if field.name != "committed_before"]
+    counts = {name: commit.counts.get(_property(name).replace("_", "-"), 0) for name in names}
+    return _Outcome(committed_before=True, **counts)
+
+
+def _set_aside(
+    spark: SparkSession,
+    source: Source,
+    marked: DataFrame,
+    counts: _Counts,
+    damage: Mapping[str, str],
+    identity: Identity,
+    created_at: datetime,
+) -> int:
+    """
+    Keeps the faulty lines aside; returns how many are new there.
+
+    Raises:
+        JobError: they are too many. A damaged file does not count, for nobody knows how many lines it has lost, unless
+            the batch has not one good row.
+    """
+    files = [row[0] for row in marked.where("fault IS NOT NULL").select("source_file_name").distinct().collect()]
+    with faults_of(spark, source, files, damage) as faults:
+        if 100 * counts.rejected > source.max_rejected_percent * counts.read or (
+            counts.rejected == counts.read and source.max_rejected_percent < 100
+        ):
+            raise JobError(_too_many(source, identity.interval, counts, damage, examples(faults, 3)))
+        return keep_aside(spark, source, faults, run_id=identity.run_id, created_at=created_at)
+
+
+def _too_many(
+    source: Source, interval: Interval, counts: _Counts, damage: Mapping[str, str], shown: Sequence[Fault]
+) -> str:
+    share = f" ({100 * counts.rejected / counts.read:.1f} %)" if counts.read else ""
+    damaged = f", and {len(damage)} files are damaged" if damage else ""
+    return (
+        f"{source.name} {interval}: {counts.rejected} of {counts.read} lines{share} are no rows{damaged}; the source "
+        f"allows {source.max_rejected_percent:g} %. Nothing was committed. For example {'; '.join(map(str, shown))}. "
+        "Correct the files and run again, or raise maxRejectedPercent in sources.yaml."
     )
 
 
@@ -170,17 +247,6 @@ def _table_rows(marked: DataFrame, source: Source, created_at: datetime) -> Data
     return marked.where(F.col("fault").isNull() & ~F.col("duplicate")).select(
         "record.*", F.lit(created_at).alias("created_at_etl"), "source_file_name"
     )
-
-
-def _summary(source: Source, interval: Interval, run_id: str, counts: _Counts) -> dict[str, str]:
-    """What the snapshot says about the batch that made it."""
-    return {
-        "lakestack.source": source.name,
-        "lakestack.interval": str(interval),
-        "lakestack.run-id": run_id,
-        "lakestack.rows-read": str(counts.read),
-        "lakestack.rows-rejected": str(counts.rejected),
-    }
 
 
 def _shuffle_partitions(text_bytes: int) -> int:

@@ -37,10 +37,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Object:
-    """An object that holds rows; `size` is in bytes."""
+    """An object that holds rows; `size` is in bytes, `modified` in milliseconds since 1970."""
 
     path: str
     size: int
+    modified: int
 
     @property
     def is_compressed(self) -> bool:
@@ -81,7 +82,7 @@ def list_batch(spark: SparkSession, location: str, interval: Interval) -> Batch:
     objects: list[Object] = []
     for day in interval.days():
         folder = f"{location}{day:%Y/%m/%d}"
-        found = [Object(path, size) for path, size in _list(spark, folder) if _holds_rows.fullmatch(_name(path))]
+        found = [entry for entry in _list(spark, folder) if _holds_rows.fullmatch(_name(entry.path))]
         if found:
             folders.append(folder)
             objects.extend(found)
@@ -109,12 +110,14 @@ def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def _list(spark: SparkSession, folder: str) -> list[tuple[str, int]]:
-    """Path and size of each object directly below a folder; nothing if there is no such folder."""
+def _list(spark: SparkSession, folder: str) -> list[Object]:
+    """The objects directly below a folder; none if there is no such folder."""
     path, file_system = _open(spark, folder)
     try:
         return [
-            (status.getPath().toString(), status.getLen()) for status in file_system.listStatus(path) if status.isFile()
+            Object(status.getPath().toString(), status.getLen(), status.getModificationTime())
+            for status in file_system.listStatus(path)
+            if status.isFile()
         ]
     except Py4JJavaError as error:
         if _class_name(error) == "java.io.FileNotFoundException":

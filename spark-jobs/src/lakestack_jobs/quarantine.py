@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import DataFrame, SparkSession
@@ -31,48 +32,81 @@ def quarantine_table(source: Source) -> str:
     return f"{source.table}_quarantine"
 
 
-def keep_aside(
-    spark: SparkSession,
-    source: Source,
-    files: Sequence[str],
-    damage: Mapping[str, str],
-    *,
-    run_id: str,
-    created_at: datetime,
-) -> int:
+@dataclass(frozen=True)
+class Fault:
+    """A line that is no row, for a message."""
+
+    file: str
+    position: int
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        shown = f": {self.text[:80]}{'…' if len(self.text) > 80 else ''}" if self.text else ""
+        return f"{self.file} line {self.position}: {self.reason}{shown}"
+
+
+@contextmanager
+def faults_of(
+    spark: SparkSession, source: Source, files: Sequence[str], damage: Mapping[str, str]
+) -> Iterator[DataFrame]:
     """
-    Reads again the files that have faulty lines, this time counting lines, and adds what was not yet there to the
-    quarantine table: faulty lines, and for each damaged file the line at which it breaks.
+    Reads again the files that have faulty lines, this time counting lines.
 
     Args:
         spark: The session.
         source: Whose files they are.
         files: Paths of the files with faulty lines.
         damage: Path and cause of the files that can't be decompressed to their end.
-        run_id: Of the run that found them.
-        created_at: Of the batch.
 
-    Returns:
-        How many were added.
+    Yields:
+        The columns of the quarantine table but for those of the run, cached: faulty lines, and for each damaged file
+        the line at which it breaks.
     """
     with _one_file_a_task(spark):
         lines = _numbered(read_lines(spark, sorted({*files, *damage}), despite_damage=bool(damage)))
         faults = _faulty_lines(lines, source)
         if damage:
             faults = faults.unionByName(_breaks(spark, lines, damage))
-        faults = (
-            faults.withColumn("run_id", F.lit(run_id))
-            .withColumn("created_at_etl", F.lit(created_at))
-            .select(*(column.name for column in COLUMNS))
-            .persist()
-        )
+        faults = faults.persist()
         try:
-            count = faults.count()
-            table = ensure_table(spark, quarantine_table(source), COLUMNS)
-            summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
-            return merge(spark, table, faults, count=count, key=_KEY, summary=summary).inserted
+            yield faults
         finally:
             faults.unpersist()
+
+
+def examples(faults: DataFrame, count: int) -> list[Fault]:
+    """The first of the faults, in the order of files and lines."""
+    text = F.coalesce(F.left("raw_text", F.lit(200)), F.lit("")).alias("text")
+    first = faults.orderBy("source_file_name", "position").limit(count)
+    return [
+        Fault(row.source_file_name, row.position, row.reason, row.text)
+        for row in first.select("source_file_name", "position", "reason", text).collect()
+    ]
+
+
+def keep_aside(spark: SparkSession, source: Source, faults: DataFrame, *, run_id: str, created_at: datetime) -> int:
+    """
+    Adds to the quarantine table what was not yet there.
+
+    Args:
+        spark: The session.
+        source: Beside whose table.
+        faults: What `faults_of` yields.
+        run_id: Of the run that found them.
+        created_at: Of the batch.
+
+    Returns:
+        How many were added.
+    """
+    entries = (
+        faults.withColumn("run_id", F.lit(run_id))
+        .withColumn("created_at_etl", F.lit(created_at))
+        .select(*(column.name for column in COLUMNS))
+    )
+    table = ensure_table(spark, quarantine_table(source), COLUMNS)
+    summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
+    return merge(spark, table, entries, count=faults.count(), key=_KEY, summary=summary).inserted
 
 
 @contextmanager

@@ -23,7 +23,8 @@ class Source:
     A declared source.
 
     `columns` is what is read from the objects, `lineage` what the system appends to every row. `location` is the
-    folder above YYYY/MM/DD, ending in "/". `table` is "<namespace>.<table>" inside the catalog.
+    folder above YYYY/MM/DD, ending in "/". `table` is "<namespace>.<table>" inside the catalog. With more than
+    `max_rejected_percent` of its lines faulty, a batch is refused whole.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Source:
     columns: tuple[Column, ...]
     lineage: tuple[Column, ...]
     skips_empty: bool
+    max_rejected_percent: float
 
     @property
     def table_columns(self) -> tuple[Column, ...]:
@@ -72,4 +74,5 @@ def parse_source(declared: Mapping[str, Any]) -> Source:
         columns=tuple(Column(column["name"], column["sparkType"]) for column in declared["columns"]),
         lineage=tuple(Column(column["name"], column["sparkType"]) for column in declared["lineage"]),
         skips_empty=declared["onEmpty"] == "skip",
+        max_rejected_percent=float(declared["maxRejectedPercent"]),
     )

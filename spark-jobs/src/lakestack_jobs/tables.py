@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakestack_jobs.identity import count_properties
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.sources import Column
 
@@ -103,7 +104,7 @@ def merge(
         rows: The table's columns; no key twice, none null. Computed several times: cache what it is made from.
         count: How many rows these are.
         key: Names of the key columns.
-        summary: Kept in the summary of the snapshot.
+        summary: Kept in the summary of the snapshot, beside `lakestack.rows-inserted` and `-already-present`.
         before_commit: Called when the table has been read and the rows are about to be written; for tests.
 
     Raises:
@@ -117,7 +118,8 @@ def merge(
             already_present = present.count()
             if already_present < count:
                 before_commit()
-                _append(table, rows.join(present, list(key), "left_anti"), snapshot, summary)
+                counts = count_properties(rows_inserted=count - already_present, rows_already_present=already_present)
+                _append(table, rows.join(present, list(key), "left_anti"), snapshot, {**summary, **counts})
             return Merged(already_present, inserted=count - already_present)
         except (Py4JJavaError, PySparkException) as error:
             if attempt == _ATTEMPTS or not any(name in str(error) for name in _CONFLICTS):
