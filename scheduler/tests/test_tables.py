@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from lakestack.sources import load_sources
@@ -20,6 +21,17 @@ def test_the_statements_name_every_column_with_its_exact_type() -> None:
     assert statements[1].endswith(
         '"created_at_etl" timestamp(6) with time zone, "source_file_name" varchar) WITH (format_version = 2)'
     )
+
+
+def test_partitions_are_named_in_trino_s_words() -> None:
+    statements: list[str] = []
+
+    def query(sql: str, _: Sequence[str]) -> Sequence[Sequence[Any]]:
+        statements.append(sql)
+        return list(media.columns.items()) if sql.startswith("SELECT") else []
+
+    create_table(query, replace(media, partitioning=["type", "bucket(id, 16)"]))
+    assert statements[1].endswith("WITH (format_version = 2, partitioning = ARRAY['type', 'bucket(id, 16)'])")
 
 
 def test_spelling_makes_no_difference() -> None:

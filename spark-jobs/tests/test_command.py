@@ -56,6 +56,7 @@ def test_success_ends_with_the_counts(run: Run) -> None:
         "duplicates": 0,
         "already_present": 0,
         "inserted": 56,
+        "updated": 0,
         "rejected": 0,
         "damaged_files": 0,
         "quarantined": 0,

@@ -41,7 +41,7 @@ def test_a_run_that_committed_is_not_read_again(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the rows were read a second time")
 
-    monkeypatch.setattr(job, "read_lines", refuse)
+    monkeypatch.setattr(job, "open_batch", refuse)
     assert ingest(spark, media, day(2018, 4, 17), "scheduled-1", location=location_of("Media")).committed_before
 
 

@@ -19,7 +19,11 @@ def create_table(query: Query, source: Source) -> str | None:
     namespace, table = source.table.split(".")
     query(f'CREATE SCHEMA IF NOT EXISTS "{namespace}"', [])
     columns = ", ".join(f'"{name}" {kind}' for name, kind in source.columns.items())
-    query(f'CREATE TABLE IF NOT EXISTS "{namespace}"."{table}" ({columns}) WITH (format_version = 2)', [])
+    properties = "format_version = 2"
+    if source.partitioning:
+        fields = ", ".join(f"'{field}'" for field in source.partitioning)
+        properties += f", partitioning = ARRAY[{fields}]"
+    query(f'CREATE TABLE IF NOT EXISTS "{namespace}"."{table}" ({columns}) WITH ({properties})', [])
     rows = query(
         "SELECT column_name, data_type FROM information_schema.columns "
         "WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position",

@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from lakestack_jobs.catalog import load
 from lakestack_jobs.objects import Interval, Object
 
 _PREFIX = "lakestack."
@@ -72,16 +73,17 @@ def find_commit(spark: SparkSession, table: str, identity: Identity) -> Commit |
                 for name, value in summary.items()
                 if name.startswith(_PREFIX) and name not in wanted
             }
+            if "rows-inserted" not in counts:
+                # A MERGE statement: what it did is known only to the snapshot that it made.
+                counts["rows-updated"] = int(summary.get("added-position-deletes", "0"))
+                counts["rows-inserted"] = int(summary.get("added-records", "0")) - counts["rows-updated"]
             return Commit(int(snapshot.snapshotId()), counts)
     return None
 
 
 def _history(spark: SparkSession, table: str) -> Iterable[Any]:
     """The snapshots that led to what readers see, newest first; what was rolled back is not among them."""
-    spark.catalog.refreshTable(table)
-    context: Any = spark.sparkContext
-    iceberg = context._jvm.org.apache.iceberg
-    loaded = iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, table)
+    loaded = load(spark, table)
     snapshot = loaded.currentSnapshot()
     while snapshot is not None:
         yield snapshot

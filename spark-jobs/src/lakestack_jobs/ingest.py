@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 
 from py4j.protocol import Py4JJavaError
@@ -13,13 +13,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.damage import find_damage
+from lakestack_jobs.formats import Reader, open_batch
 from lakestack_jobs.identity import Commit, Identity, batch_name, count_properties, find_commit
 from lakestack_jobs.job_error import JobError
-from lakestack_jobs.objects import Batch, Interval, empty_message, list_batch
+from lakestack_jobs.objects import Batch, Interval, empty_message, layout_of, list_batch
 from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside
-from lakestack_jobs.rows import mark_duplicates, parse, read_lines
+from lakestack_jobs.rows import mark_duplicates
 from lakestack_jobs.sources import Source
-from lakestack_jobs.tables import ensure_table, merge
+from lakestack_jobs.tables import NO_PROPERTIES, Merged, ensure_table, merge
+from lakestack_jobs.upserts import PROPERTIES, upsert
 
 # A shuffle of less text than this is one task's work; of more, as many tasks as Spark takes by itself, or one for each
 # such portion of the text.
@@ -29,10 +31,13 @@ _TASK_BYTES = 64 << 20
 @dataclass(frozen=True)
 class Result:
     """
-    What a run did. `read` is the sum of `duplicates` (more of a key inside the batch), `already_present` (in the table
-    before), `inserted` and `rejected` (lines that are no rows). `quarantined` are the entries that this run added to
-    the quarantine table: rejected lines and damaged files that were not there yet. `committed_before`: the run had
-    committed and is tried again; it adds nothing, and the counts are those of its commit.
+    What a run did.
+
+    `read` is the sum of `duplicates` (more of a key inside the batch), `already_present` (in the table before, and left
+    as it was), `inserted`, `updated` (a newer version of a row in the table) and `rejected` (lines that are no rows).
+    `quarantined` are the entries that this run added to the quarantine table: rejected lines and damaged files that
+    were not there yet. `committed_before`: the run had committed and is tried again; it adds nothing, and the counts
+    are those of its commit.
     """
 
     source: str
@@ -45,6 +50,7 @@ class Result:
     duplicates: int
     already_present: int
     inserted: int
+    updated: int
     rejected: int
     damaged_files: int
     quarantined: int
@@ -53,11 +59,12 @@ class Result:
 
     def __str__(self) -> str:
         damaged = f", {self.damaged_files} damaged files" if self.damaged_files else ""
+        updated = f"{self.updated} updated, " if self.updated else ""
         before = "this run has committed before, and adds nothing now; then " if self.committed_before else ""
         return (
             f"{self.source} {self.start}..{self.end}: {before}{self.read} rows read from {self.files} files, "
-            f"{self.duplicates} duplicates inside the batch, {self.already_present} already present, {self.inserted} inserted, "
-            f"{self.rejected} rejected{damaged} ({self.seconds:.1f} s)"
+            f"{self.duplicates} duplicates inside the batch, {self.already_present} already present, "
+            f"{self.inserted} inserted, {updated}{self.rejected} rejected{damaged} ({self.seconds:.1f} s)"
         )
 
     def as_dict(self) -> dict[str, str | int | float]:
@@ -87,11 +94,18 @@ class _Outcome:
     quarantined: int = 0
     already_present: int = 0
     inserted: int = 0
+    updated: int = 0
     committed_before: bool = False
 
 
 def ingest(
-    spark: SparkSession, source: Source, interval: Interval, run_id: str, *, location: str | None = None
+    spark: SparkSession,
+    source: Source,
+    interval: Interval,
+    run_id: str,
+    *,
+    late_days: int = 0,
+    location: str | None = None,
 ) -> Result:
     """
     Ingests an interval. Run again, it adds nothing.
@@ -104,6 +118,7 @@ def ingest(
         source: What to read, and into which table.
         interval: Which days.
         run_id: Names the run in the snapshot's summary and in the quarantine table.
+        late_days: How many days before the interval are read again, for objects that came late.
         location: Where the days' folders are, in place of the source's own location; ends in "/".
 
     Raises:
@@ -111,11 +126,17 @@ def ingest(
             of the data is faulty.
     """
     began = time.monotonic()
-    location = location or source.location
-    batch = list_batch(spark, location, interval)
-    if not batch.objects and not source.skips_empty:
-        raise JobError(empty_message(location, interval))
-    table = ensure_table(spark, source.table, source.table_columns)
+    layout = layout_of(source if location is None else replace(source, location=location))
+    batch = list_batch(spark, layout, interval, late_days)
+    if not batch.own and not source.skips_empty:
+        raise JobError(empty_message(layout, interval))
+    table = ensure_table(
+        spark,
+        source.table,
+        source.table_columns,
+        partitioning=source.partitioning,
+        properties=PROPERTIES if source.version else NO_PROPERTIES,
+    )
     identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
     outcome = _ingest_batch(spark, source, batch, table, identity) if batch.objects else _Outcome()
     return Result(
@@ -136,20 +157,28 @@ def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str,
         return _outcome_of(commit)
     created_at = datetime.now(UTC)
     spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
-    with _counted(spark, source, batch) as (marked, counts, damage):
+    reader = open_batch(spark, source, batch)
+    with _counted(spark, source, batch, reader) as (marked, counts, damage):
         quarantined = 0
         if counts.rejected or damage:
-            quarantined = _set_aside(spark, source, marked, counts, damage, identity, created_at)
+            quarantined = _set_aside(spark, source, reader, marked, counts, damage, identity, created_at)
         done = {**asdict(counts), "damaged_files": len(damage), "quarantined": quarantined}
-        merged = merge(
-            spark,
-            table,
-            _table_rows(marked, source, created_at),
-            count=counts.unique,
-            key=source.key,
-            summary={**identity.properties(), **_as_properties(done)},
-        )
-        return _Outcome(already_present=merged.already_present, inserted=merged.inserted, **done)
+        summary = {**identity.properties(), **_as_properties(done)}
+        rows = _table_rows(marked, created_at)
+        merged = _merge(spark, source, table, rows, counts.unique, summary)
+        return _Outcome(**asdict(merged), **done)
+
+
+def _merge(
+    spark: SparkSession, source: Source, table: str, rows: DataFrame, count: int, summary: Mapping[str, str]
+) -> Merged:
+    """Brings the rows into the table, as the source wants it done."""
+    if source.version is not None:
+        return upsert(spark, table, rows, count=count, key=source.key, version=source.version, summary=summary)
+    if source.key:
+        return merge(spark, table, rows, count=count, key=source.key, summary=summary)
+    # Appended once an object: what the table has of an object is all of it, for a commit is whole or not there.
+    return merge(spark, table, rows, count=count, key=["source_file_name"], unique=False, summary=summary)
 
 
 def _as_properties(done: Mapping[str, int]) -> dict[str, str]:
@@ -170,6 +199,7 @@ def _outcome_of(commit: Commit) -> _Outcome:
 def _set_aside(
     spark: SparkSession,
     source: Source,
+    reader: Reader,
     marked: DataFrame,
     counts: _Counts,
     damage: Mapping[str, str],
@@ -184,7 +214,7 @@ def _set_aside(
             the batch has not one good row.
     """
     files = [row[0] for row in marked.where("fault IS NOT NULL").select("source_file_name").distinct().collect()]
-    with faults_of(spark, source, files, damage) as faults:
+    with faults_of(spark, source, reader, files, damage) as faults:
         if 100 * counts.rejected > source.max_rejected_percent * counts.read or (
             counts.rejected == counts.read and source.max_rejected_percent < 100
         ):
@@ -206,29 +236,30 @@ def _too_many(
 
 @contextmanager
 def _counted(
-    spark: SparkSession, source: Source, batch: Batch
+    spark: SparkSession, source: Source, batch: Batch, reader: Reader
 ) -> Iterator[tuple[DataFrame, _Counts, Mapping[str, str]]]:
     """
     The batch, parsed, cached (in memory, and on disk what does not fit) and counted.
 
     If it can't be read, the compressed objects are looked at one by one: damaged ones are read as far as they go.
     """
-    marked = mark_duplicates(parse(read_lines(spark, batch.folders), source), source).persist()
-    damage: dict[str, str] = {}
+    marked = mark_duplicates(reader.parse(reader.read()), source).persist()
+    damage = dict(reader.damage)
     try:
         try:
             counts = _count(marked)
         except (Py4JJavaError, PySparkException):
-            damage = find_damage(spark, batch.objects)
-            if not damage:
+            broken = find_damage(spark, [entry for entry in batch.objects if entry.path not in damage])
+            if not broken:
                 raise
-            print(f"{len(damage)} damaged files are read as far as they go: {', '.join(damage)}", flush=True)
+            print(f"{len(broken)} damaged files are read as far as they go: {', '.join(broken)}", flush=True)
             marked.unpersist()
-            lines = read_lines(spark, list(damage), despite_damage=True)
+            rows = reader.read(list(broken), despite_damage=True)
+            damage |= broken
             intact = [entry.path for entry in batch.objects if entry.path not in damage]
             if intact:
-                lines = lines.unionByName(read_lines(spark, intact))
-            marked = mark_duplicates(parse(lines, source), source).persist()
+                rows = rows.unionByName(reader.read(intact))
+            marked = mark_duplicates(reader.parse(rows), source).persist()
             counts = _count(marked)
         yield marked, counts, damage
     finally:
@@ -242,7 +273,7 @@ def _count(marked: DataFrame) -> _Counts:
     return _Counts(row.read, row.duplicates, row.rejected)
 
 
-def _table_rows(marked: DataFrame, source: Source, created_at: datetime) -> DataFrame:
+def _table_rows(marked: DataFrame, created_at: datetime) -> DataFrame:
     """The rows for the table, each key once."""
     return marked.where(F.col("fault").isNull() & ~F.col("duplicate")).select(
         "record.*", F.lit(created_at).alias("created_at_etl"), "source_file_name"

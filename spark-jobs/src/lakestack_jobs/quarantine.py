@@ -8,7 +8,8 @@ from datetime import datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakestack_jobs.rows import explain_misfits, parse, read_lines
+from lakestack_jobs.formats import Reader
+from lakestack_jobs.rows import explain_misfits
 from lakestack_jobs.sources import Column, Source
 from lakestack_jobs.tables import ensure_table, merge
 
@@ -48,7 +49,7 @@ class Fault:
 
 @contextmanager
 def faults_of(
-    spark: SparkSession, source: Source, files: Sequence[str], damage: Mapping[str, str]
+    spark: SparkSession, source: Source, reader: Reader, files: Sequence[str], damage: Mapping[str, str]
 ) -> Iterator[DataFrame]:
     """
     Reads again the files that have faulty lines, this time counting lines.
@@ -56,6 +57,7 @@ def faults_of(
     Args:
         spark: The session.
         source: Whose files they are.
+        reader: Reads them.
         files: Paths of the files with faulty lines.
         damage: Path and cause of the files that can't be decompressed to their end.
 
@@ -64,8 +66,8 @@ def faults_of(
         the line at which it breaks.
     """
     with _one_file_a_task(spark):
-        lines = _numbered(read_lines(spark, sorted({*files, *damage}), despite_damage=bool(damage)))
-        faults = _faulty_lines(lines, source)
+        lines = _numbered(reader.read(sorted({*files, *damage}), despite_damage=bool(damage)))
+        faults = _faulty_lines(lines, source, reader)
         if damage:
             faults = faults.unionByName(_breaks(spark, lines, damage))
         faults = faults.persist()
@@ -125,15 +127,16 @@ def _one_file_a_task(spark: SparkSession) -> Iterator[None]:
 
 def _numbered(lines: DataFrame) -> DataFrame:
     """
-    Adds `position`, the line's number in its file, from 1. The low 33 bits of the id count the rows of a task
+    Adds `position`, the number of the line (element, record, row) in its file, from 1. The low 33 bits of the id count
+    the rows of a task
     (https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/api/pyspark.sql.functions.monotonically_increasing_id.html).
     """
     row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << _ROW_BITS) - 1))
     return lines.withColumn("position", row + 1)
 
 
-def _faulty_lines(lines: DataFrame, source: Source) -> DataFrame:
-    parsed = explain_misfits(parse(lines, source).where(F.col("fault").isNotNull()), source)
+def _faulty_lines(lines: DataFrame, source: Source, reader: Reader) -> DataFrame:
+    parsed = explain_misfits(reader.parse(lines).where(F.col("fault").isNotNull()), source)
     return parsed.select(
         "source_file_name",
         "position",
