@@ -47,3 +47,13 @@ def test_each_different_column_is_named() -> None:
         "The table newtral.media has other columns than its source media declares: id is bigint, declared as varchar; "
         "title is not there, declared as varchar; colour is varchar, declared as nothing."
     )
+
+
+def test_a_source_that_evolves_may_have_more_and_wider_columns() -> None:
+    evolving = replace(
+        media, evolves=True, columns={"id": "varchar", "n": "integer", "p": "decimal(5, 2)", "x": "date"}
+    )
+    assert difference(evolving, {"id": "varchar", "n": "bigint", "p": "decimal(38,2)", "new": "varchar"}) is None
+    message = difference(evolving, {"id": "bigint", "n": "varchar", "p": "decimal(5,3)", "x": "date"})
+    assert message is not None
+    assert "id is bigint, declared as varchar; n is varchar, declared as integer; p is decimal(5,3)" in message

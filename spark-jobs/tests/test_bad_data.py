@@ -12,7 +12,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
 
 from conftest import april_1, sample_data
-from lakestack_jobs.ingest import Result, ingest
+from lakestack_jobs.ingest import ingest
+from lakestack_jobs.result import Result
 from lakestack_jobs.sources import Source, parse_source
 
 MEDIA = "iceberg.newtral.media"

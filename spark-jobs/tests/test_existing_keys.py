@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakestack_jobs.ingest import Result, ingest
+from lakestack_jobs.ingest import ingest
 from lakestack_jobs.objects import Interval
+from lakestack_jobs.result import Result
 from lakestack_jobs.sources import Source, parse_source
 from lakestack_jobs.tables import ensure_table
 from lakestack_jobs.upserts import PROPERTIES, upsert

@@ -116,7 +116,7 @@ def test_numbers_in_an_array_keep_their_digits(spark: SparkSession, orders: Decl
 CSV = b"""id,Shop,price,placed,day,paid\r
 1,a,1.50,2018-04-01 12:30:00.123456,2018-04-01,true\r
 2,"two
-lines, ""quoted\"""\",,,,\r
+lines, ""quoted""\",,,,\r
 """
 
 

@@ -33,7 +33,7 @@ def test_more_fails_before_anything_is_committed_with_counts_and_examples(
     location = day_of(content={"a.json": lines(94, 6)})
     with pytest.raises(JobError) as refused:
         ingest(spark, media, april_1, "r", location=location)
-    place = f"{location}2018/04/01/a.json"
+    place = f"{location}2018/04/01/a.json".replace("file://", "file:")
     assert str(refused.value) == (
         "media 2018-04-01..2018-04-02: 6 of 100 lines (6.0 %) are no rows; the source allows 5 %. Nothing was "
         f"committed. For example {place} line 95: not one complete JSON object: oops; {place} line 96: not one "

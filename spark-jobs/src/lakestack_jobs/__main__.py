@@ -19,9 +19,10 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from lakestack_jobs.ingest import Result, ingest
+from lakestack_jobs.ingest import ingest
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Interval
+from lakestack_jobs.result import Result
 from lakestack_jobs.sources import read_source
 
 RESULT, FAILURE = "LAKESTACK_RESULT", "LAKESTACK_FAILURE"

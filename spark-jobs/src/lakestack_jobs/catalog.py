@@ -1,5 +1,6 @@
 """Iceberg's own view of the tables."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -14,7 +15,17 @@ def load(spark: SparkSession, table: str) -> Any:  # noqa: ANN401
     return context._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, table)
 
 
-def current_snapshot(spark: SparkSession, table: str) -> int | None:
+@dataclass(frozen=True)
+class Snapshot:
+    """What readers of a table see; `rows` is how many they are, deleted ones included."""
+
+    id: int
+    rows: int
+
+
+def current_snapshot(spark: SparkSession, table: str) -> Snapshot | None:
     """The snapshot that readers of the table see; None before the first commit."""
     snapshot = load(spark, table).currentSnapshot()
-    return None if snapshot is None else int(snapshot.snapshotId())
+    if snapshot is None:
+        return None
+    return Snapshot(int(snapshot.snapshotId()), int(snapshot.summary().get("total-records") or 0))

@@ -6,7 +6,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakestack_jobs.rows import MISFIT_COLUMN, NOT_UTF8, with_missing_values
+from lakestack_jobs.rows import MISFIT_COLUMN, NOT_UTF8, undeclared_names, with_missing_values
 from lakestack_jobs.sources import Source
 
 WRONG_COUNT = "not as many fields as the header has"
@@ -15,41 +15,32 @@ WRONG_COUNT = "not as many fields as the header has"
 _DIALECT = {"quote": '"', "escape": '"'}
 
 
-def csv_lines(
-    spark: SparkSession, header: Sequence[str], paths: list[str], source: Source, *, despite_damage: bool
-) -> DataFrame:
+def csv_lines(spark: SparkSession, header: Sequence[str], paths: list[str], *, despite_damage: bool) -> DataFrame:
     """
     Reads files that have the same header; a field may hold line breaks.
 
     Returns:
         `line` (the record; written anew if it could be split), `unreadable` (why it could not), `cells` (map of the
-        declared columns to their text) and `undeclared` (JSON object of the other fields that have a value, or null).
+        columns' names to their text).
     """
     names = [f"c{position}" for position in range(len(header))]
     schema = ", ".join(f"{name} string" for name in names)
     options: dict[str, Any] = {
         **_DIALECT,
         "header": True,
-        "multiLine": True,
+        # Line by line, a cut file gives what was before the cut.
+        "multiLine": not despite_damage,
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": MISFIT_COLUMN,
         "ignoreCorruptFiles": despite_damage,
     }
     records = spark.read.options(**options).schema(f"{schema}, `{MISFIT_COLUMN}` string").csv(paths)
-    declared = {column.name for column in source.columns}
-    known = [(name, F.col(column)) for name, column in zip(header, names, strict=True) if name in declared]
-    others = [F.col(column).alias(name) for name, column in zip(header, names, strict=True) if name not in declared]
     misfit = F.col(f"`{MISFIT_COLUMN}`")
-    cells = F.map_from_arrays(
-        F.array(*(F.lit(name) for name, _ in known)).cast("array<string>"),
-        F.array(*(value for _, value in known)).cast("array<string>"),
-    )
-    undeclared = F.to_json(F.struct(*others)) if others else F.lit("{}")
+    cells = F.map_from_arrays(F.array(*(F.lit(name) for name in header)), F.array(*names))
     return records.select(
         F.coalesce(misfit, F.to_csv(F.struct(*names), _DIALECT)).alias("line"),
         F.when(misfit.isNotNull(), WRONG_COUNT).alias("unreadable"),
         cells.alias("cells"),
-        F.when(misfit.isNull() & (undeclared != "{}"), undeclared).alias("undeclared"),
         "_metadata",
     )
 
@@ -64,7 +55,7 @@ def parse_csv(rows: DataFrame, source: Source) -> DataFrame:
         source: What to expect.
 
     Returns:
-        The columns of `rows`, `record` and `fault`, as `rows.parse` does.
+        The columns of `rows`, `record`, `fault` and `undeclared`, as `rows.parse` does.
     """
     values = {column.name: _typed(column.name, column.spark_type) for column in source.columns}
     misfits = F.concat_ws(
@@ -80,8 +71,11 @@ def parse_csv(rows: DataFrame, source: Source) -> DataFrame:
         .when(F.contains("line", F.lit("\ufffd")), NOT_UTF8)
         .when(misfits != "", misfits)
     )
-    return rows.withColumn("fault", with_missing_values(fault, source, lambda name: values[name])).withColumn(
-        "record", F.struct(*(value.alias(name) for name, value in values.items()))
+    filled = F.map_filter("cells", lambda _, text: text.isNotNull())
+    return (
+        rows.withColumn("fault", with_missing_values(fault, source, lambda name: values[name]))
+        .withColumn("undeclared", undeclared_names(F.map_keys(filled), source))
+        .withColumn("record", F.struct(*(value.alias(name) for name, value in values.items())))
     )
 
 

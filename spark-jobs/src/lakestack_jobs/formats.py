@@ -1,5 +1,6 @@
 """How the objects of each format become rows: one reader a batch."""
 
+import copy
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ NOT_AN_ARRAY = "the file is not one complete JSON array"
 class Reader(Protocol):
     """Reads a batch, whole or some of its files."""
 
+    source: Source
     damage: Mapping[str, str]
     """Path and cause of the files of which nothing can be read."""
 
@@ -40,7 +42,10 @@ class Reader(Protocol):
         """
 
     def parse(self, rows: DataFrame) -> DataFrame:
-        """Adds `record` (struct of the source's columns) and `fault` (string: why it is no row, else null)."""
+        """
+        Adds `record` (struct of the source's columns), `fault` (string: why it is no row, else null) and `undeclared`
+        (array of strings: the fields that no column takes, null if there are none).
+        """
 
 
 def open_batch(spark: SparkSession, source: Source, batch: Batch) -> Reader:
@@ -52,6 +57,13 @@ def open_batch(spark: SparkSession, source: Source, batch: Batch) -> Reader:
         "parquet": _Parquet,
     }
     return readers[source.format](spark, source, batch)
+
+
+def reader_like(reader: Reader, source: Source) -> Reader:
+    """A reader of the same batch that expects other columns."""
+    other = copy.copy(reader)
+    other.source = source
+    return other
 
 
 def literal(path: str) -> str:
@@ -68,7 +80,7 @@ class _Lines:
     """JSON Lines: Spark's text source keeps the bytes of each line untouched."""
 
     def __init__(self, spark: SparkSession, source: Source, batch: Batch) -> None:
-        self._spark, self._source, self._batch = spark, source, batch
+        self._spark, self.source, self._batch = spark, source, batch
         self.damage: Mapping[str, str] = {}
 
     def read(self, files: Sequence[str] | None = None, *, despite_damage: bool = False) -> DataFrame:
@@ -78,11 +90,11 @@ class _Lines:
 
     def _text(self, files: Sequence[str] | None, *, despite_damage: bool, whole: bool) -> DataFrame:
         reader = self._spark.read.option("pathGlobFilter", self._batch.layout.glob)
-        reader = reader.option("ignoreCorruptFiles", despite_damage).option("wholetext", whole)
-        return reader.text([literal(path) for path in (self._batch.folders if files is None else files)])
+        paths = [literal(path) for path in (self._batch.folders if files is None else files)]
+        return reader.option("ignoreCorruptFiles", despite_damage).text(paths, wholetext=whole)
 
     def parse(self, rows: DataFrame) -> DataFrame:
-        return parse(rows, self._source)
+        return parse(rows, self.source)
 
 
 class _Arrays(_Lines):
@@ -114,7 +126,7 @@ class _Csv:
     """CSV with a header, in any order of columns; files of the same header are read together."""
 
     def __init__(self, spark: SparkSession, source: Source, batch: Batch) -> None:
-        self._spark, self._source = spark, source
+        self._spark, self.source = spark, source
         paths = [entry.path for entry in batch.objects]
         with ThreadPoolExecutor(8) as threads:
             headers = dict(zip(paths, threads.map(lambda path: _header(spark, path), paths), strict=True))
@@ -130,15 +142,15 @@ class _Csv:
             if path not in self.damage and path in self._headers:
                 groups.setdefault(self._headers[path], []).append(path)
         frames = [
-            csv_lines(
-                self._spark, header, [literal(path) for path in paths], self._source, despite_damage=despite_damage
-            ).select("line", "unreadable", "cells", "undeclared", file_name())
+            csv_lines(self._spark, header, [literal(path) for path in paths], despite_damage=despite_damage).select(
+                "line", "unreadable", "cells", file_name()
+            )
             for header, paths in sorted(groups.items())
         ]
-        return _together(frames) if frames else _no_rows(self._spark, "cells map<string,string>", "undeclared string")
+        return _together(frames) if frames else _no_rows(self._spark, "cells map<string,string>")
 
     def parse(self, rows: DataFrame) -> DataFrame:
-        return parse_csv(rows, self._source)
+        return parse_csv(rows, self.source)
 
 
 class _Parquet:
@@ -151,7 +163,7 @@ class _Parquet:
     }
 
     def __init__(self, spark: SparkSession, source: Source, batch: Batch) -> None:
-        self._spark, self._source = spark, source
+        self._spark, self.source = spark, source
         paths = [entry.path for entry in batch.objects]
         with ThreadPoolExecutor(4) as threads:
             schemas = dict(zip(paths, threads.map(self._schema, paths), strict=True))
@@ -183,7 +195,7 @@ class _Parquet:
         return rows.select(line.alias("line"), F.lit(None).cast("string").alias("unreadable"), file_name())
 
     def parse(self, rows: DataFrame) -> DataFrame:
-        return parse(rows, self._source)
+        return parse(rows, self.source)
 
 
 def column_name(text: str) -> str:

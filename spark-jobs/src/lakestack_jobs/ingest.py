@@ -4,8 +4,9 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -13,11 +14,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.damage import find_damage
-from lakestack_jobs.formats import Reader, open_batch
-from lakestack_jobs.identity import Commit, Identity, batch_name, count_properties, find_commit
+from lakestack_jobs.evolution import find_changes, reconcile, undeclared_types
+from lakestack_jobs.formats import Reader, open_batch, reader_like
+from lakestack_jobs.identity import Identity, batch_name, find_commit
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Batch, Interval, empty_message, layout_of, list_batch
-from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside
+from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside, keep_fields_aside
+from lakestack_jobs.result import Counts, Outcome, Result, as_properties
 from lakestack_jobs.rows import mark_duplicates
 from lakestack_jobs.sources import Source
 from lakestack_jobs.tables import NO_PROPERTIES, Merged, ensure_table, merge
@@ -26,76 +29,6 @@ from lakestack_jobs.upserts import PROPERTIES, upsert
 # A shuffle of less text than this is one task's work; of more, as many tasks as Spark takes by itself, or one for each
 # such portion of the text.
 _TASK_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class Result:
-    """
-    What a run did.
-
-    `read` is the sum of `duplicates` (more of a key inside the batch), `already_present` (in the table before, and left
-    as it was), `inserted`, `updated` (a newer version of a row in the table) and `rejected` (lines that are no rows).
-    `quarantined` are the entries that this run added to the quarantine table: rejected lines and damaged files that
-    were not there yet. `committed_before`: the run had committed and is tried again; it adds nothing, and the counts
-    are those of its commit.
-    """
-
-    source: str
-    table: str
-    start: str
-    end: str
-    run_id: str
-    files: int
-    read: int
-    duplicates: int
-    already_present: int
-    inserted: int
-    updated: int
-    rejected: int
-    damaged_files: int
-    quarantined: int
-    committed_before: bool
-    seconds: float
-
-    def __str__(self) -> str:
-        damaged = f", {self.damaged_files} damaged files" if self.damaged_files else ""
-        updated = f"{self.updated} updated, " if self.updated else ""
-        before = "this run has committed before, and adds nothing now; then " if self.committed_before else ""
-        return (
-            f"{self.source} {self.start}..{self.end}: {before}{self.read} rows read from {self.files} files, "
-            f"{self.duplicates} duplicates inside the batch, {self.already_present} already present, "
-            f"{self.inserted} inserted, {updated}{self.rejected} rejected{damaged} ({self.seconds:.1f} s)"
-        )
-
-    def as_dict(self) -> dict[str, str | int | float]:
-        """For JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class _Counts:
-    read: int
-    duplicates: int
-    rejected: int
-
-    @property
-    def unique(self) -> int:
-        return self.read - self.duplicates - self.rejected
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """The part of a result that the batch's data decide."""
-
-    read: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    damaged_files: int = 0
-    quarantined: int = 0
-    already_present: int = 0
-    inserted: int = 0
-    updated: int = 0
-    committed_before: bool = False
 
 
 def ingest(
@@ -136,9 +69,12 @@ def ingest(
         source.table_columns,
         partitioning=source.partitioning,
         properties=PROPERTIES if source.version else NO_PROPERTIES,
+        evolve=source.evolve,
     )
+    if source.evolve:
+        source = reconcile(spark, table, source)
     identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
-    outcome = _ingest_batch(spark, source, batch, table, identity) if batch.objects else _Outcome()
+    outcome = _ingest_batch(spark, source, batch, table, identity) if batch.objects else Outcome()
     return Result(
         source=source.name,
         table=table,
@@ -151,22 +87,109 @@ def ingest(
     )
 
 
-def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity) -> _Outcome:
+def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity) -> Outcome:
     commit = find_commit(spark, table, identity)
     if commit is not None:
-        return _outcome_of(commit)
-    created_at = datetime.now(UTC)
+        return Outcome.of(commit)
     spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
-    reader = open_batch(spark, source, batch)
-    with _counted(spark, source, batch, reader) as (marked, counts, damage):
-        quarantined = 0
-        if counts.rejected or damage:
-            quarantined = _set_aside(spark, source, reader, marked, counts, damage, identity, created_at)
-        done = {**asdict(counts), "damaged_files": len(damage), "quarantined": quarantined}
-        summary = {**identity.properties(), **_as_properties(done)}
-        rows = _table_rows(marked, created_at)
-        merged = _merge(spark, source, table, rows, counts.unique, summary)
-        return _Outcome(**asdict(merged), **done)
+    run = _Run(spark, table, identity, datetime.now(UTC))
+    return run.ingest(source, open_batch(spark, source, batch), batch, may_change=source.evolve)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run's work on a batch that is not in the table yet."""
+
+    spark: SparkSession
+    table: str
+    identity: Identity
+    created_at: datetime
+
+    def ingest(
+        self, source: Source, reader: Reader, batch: Batch, *, may_change: bool, told: tuple[str, ...] = ()
+    ) -> Outcome:
+        """
+        Ingests a batch.
+
+        Args:
+            source: As the table is, or will be once the rows are written.
+            reader: Of the batch.
+            batch: What to read.
+            may_change: Whether new columns and wider types that the data need are looked for.
+            told: What has been changed for this batch, in words.
+        """
+        with _counted(self.spark, source, batch, reader) as (marked, counts, damage):
+            undeclared = self._undeclared(marked, reader, counts.undeclared)
+            if may_change:
+                faulty = _files(marked, "fault IS NOT NULL") if counts.rejected else []
+                readable = [file for file in faulty if file not in damage]
+                changes = find_changes(source, reader, undeclared=undeclared, faulty=readable)
+                if changes is not None:
+                    other = reader_like(reader, changes.source)
+                    return self.ingest(changes.source, other, batch, may_change=False, told=changes.told)
+            quarantined = 0
+            if counts.rejected or damage:
+                quarantined = self._set_aside(source, reader, marked, counts, damage)
+            if undeclared:
+                files = [file for file in _files(marked, "undeclared IS NOT NULL") if file not in damage]
+                run_id, created_at = self.identity.run_id, self.created_at
+                keep_fields_aside(self.spark, source, reader, files, run_id=run_id, created_at=created_at)
+            if told:
+                source = reconcile(self.spark, self.table, source)
+            done: dict[str, Any] = {
+                "read": counts.read,
+                "duplicates": counts.duplicates,
+                "rejected": counts.rejected,
+                "damaged_files": len(damage),
+                "quarantined": quarantined,
+            }
+            summary = {**self.identity.properties(), **as_properties(done)}
+            rows = _table_rows(marked, self.created_at)
+            merged = _merge(self.spark, source, self.table, rows, counts.unique, summary)
+            return Outcome(**asdict(merged), **done, undeclared=undeclared, evolved=list(told))
+
+    def _undeclared(self, marked: DataFrame, reader: Reader, names: Sequence[str]) -> dict[str, str]:
+        """The fields that no column takes, with their types; looked at only if there are any."""
+        if not names:
+            return {}
+        files = _files(marked, "undeclared IS NOT NULL")
+        rows = reader.parse(reader.read(files, despite_damage=True)).where("undeclared IS NOT NULL")
+        return undeclared_types(rows, names)
+
+    def _set_aside(
+        self, source: Source, reader: Reader, marked: DataFrame, counts: Counts, damage: Mapping[str, str]
+    ) -> int:
+        """
+        Keeps the faulty lines aside; returns how many are new there.
+
+        Raises:
+            JobError: they are too many. A damaged file does not count, for nobody knows how many lines it has lost,
+                unless the batch has not one good row.
+        """
+        files = _files(marked, "fault IS NOT NULL")
+        with faults_of(self.spark, source, reader, files, damage) as faults:
+            if 100 * counts.rejected > source.max_rejected_percent * counts.read or (
+                counts.rejected == counts.read and source.max_rejected_percent < 100
+            ):
+                raise JobError(_too_many(source, self.identity.interval, counts, damage, examples(faults, 3)))
+            run_id, created_at = self.identity.run_id, self.created_at
+            return keep_aside(self.spark, source, faults, run_id=run_id, created_at=created_at)
+
+
+def _files(marked: DataFrame, condition: str) -> list[str]:
+    return [row[0] for row in marked.where(condition).select("source_file_name").distinct().collect()]
+
+
+def _too_many(
+    source: Source, interval: Interval, counts: Counts, damage: Mapping[str, str], shown: Sequence[Fault]
+) -> str:
+    share = f" ({100 * counts.rejected / counts.read:.1f} %)" if counts.read else ""
+    damaged = f", and {len(damage)} files are damaged" if damage else ""
+    return (
+        f"{source.name} {interval}: {counts.rejected} of {counts.read} lines{share} are no rows{damaged}; the source "
+        f"allows {source.max_rejected_percent:g} %. Nothing was committed. For example {'; '.join(map(str, shown))}. "
+        "Correct the files and run again, or raise maxRejectedPercent in sources.yaml."
+    )
 
 
 def _merge(
@@ -181,63 +204,10 @@ def _merge(
     return merge(spark, table, rows, count=count, key=["source_file_name"], unique=False, summary=summary)
 
 
-def _as_properties(done: Mapping[str, int]) -> dict[str, str]:
-    return count_properties(**{_property(name): count for name, count in done.items()})
-
-
-def _property(name: str) -> str:
-    """What a count of the result is called in a snapshot's summary."""
-    return name if name in ("damaged_files", "quarantined") else f"rows_{name}"
-
-
-def _outcome_of(commit: Commit) -> _Outcome:
-    names = [field.name for field in fields(_Outcome) if field.name != "committed_before"]
-    counts = {name: commit.counts.get(_property(name).replace("_", "-"), 0) for name in names}
-    return _Outcome(committed_before=True, **counts)
-
-
-def _set_aside(
-    spark: SparkSession,
-    source: Source,
-    reader: Reader,
-    marked: DataFrame,
-    counts: _Counts,
-    damage: Mapping[str, str],
-    identity: Identity,
-    created_at: datetime,
-) -> int:
-    """
-    Keeps the faulty lines aside; returns how many are new there.
-
-    Raises:
-        JobError: they are too many. A damaged file does not count, for nobody knows how many lines it has lost, unless
-            the batch has not one good row.
-    """
-    files = [row[0] for row in marked.where("fault IS NOT NULL").select("source_file_name").distinct().collect()]
-    with faults_of(spark, source, reader, files, damage) as faults:
-        if 100 * counts.rejected > source.max_rejected_percent * counts.read or (
-            counts.rejected == counts.read and source.max_rejected_percent < 100
-        ):
-            raise JobError(_too_many(source, identity.interval, counts, damage, examples(faults, 3)))
-        return keep_aside(spark, source, faults, run_id=identity.run_id, created_at=created_at)
-
-
-def _too_many(
-    source: Source, interval: Interval, counts: _Counts, damage: Mapping[str, str], shown: Sequence[Fault]
-) -> str:
-    share = f" ({100 * counts.rejected / counts.read:.1f} %)" if counts.read else ""
-    damaged = f", and {len(damage)} files are damaged" if damage else ""
-    return (
-        f"{source.name} {interval}: {counts.rejected} of {counts.read} lines{share} are no rows{damaged}; the source "
-        f"allows {source.max_rejected_percent:g} %. Nothing was committed. For example {'; '.join(map(str, shown))}. "
-        "Correct the files and run again, or raise maxRejectedPercent in sources.yaml."
-    )
-
-
 @contextmanager
 def _counted(
     spark: SparkSession, source: Source, batch: Batch, reader: Reader
-) -> Iterator[tuple[DataFrame, _Counts, Mapping[str, str]]]:
+) -> Iterator[tuple[DataFrame, Counts, Mapping[str, str]]]:
     """
     The batch, parsed, cached (in memory, and on disk what does not fit) and counted.
 
@@ -266,11 +236,15 @@ def _counted(
         marked.unpersist()
 
 
-def _count(marked: DataFrame) -> _Counts:
-    read, duplicates, rejected = F.count("*"), F.count_if("duplicate"), F.count_if(F.col("fault").isNotNull())
-    row = marked.agg(read.alias("read"), duplicates.alias("duplicates"), rejected.alias("rejected")).first()
+def _count(marked: DataFrame) -> Counts:
+    row = marked.agg(
+        F.count("*").alias("read"),
+        F.count_if("duplicate").alias("duplicates"),
+        F.count_if(F.col("fault").isNotNull()).alias("rejected"),
+        F.array_sort(F.array_distinct(F.flatten(F.collect_set("undeclared")))).alias("undeclared"),
+    ).first()
     assert row is not None, "an aggregate without groups has one row"
-    return _Counts(row.read, row.duplicates, row.rejected)
+    return Counts(row.read, row.duplicates, row.rejected, tuple(row.undeclared))
 
 
 def _table_rows(marked: DataFrame, created_at: datetime) -> DataFrame:

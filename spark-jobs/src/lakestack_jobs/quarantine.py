@@ -22,6 +22,15 @@ COLUMNS = (
     Column("run_id", "string"),
     Column("created_at_etl", "timestamp"),
 )
+# Fields that no column takes, with the row that had them.
+UNDECLARED_COLUMNS = (
+    Column("source_file_name", "string"),
+    Column("position", "bigint"),
+    Column("fields", "map<string,string>"),
+    Column("raw_sha256", "string"),
+    Column("run_id", "string"),
+    Column("created_at_etl", "timestamp"),
+)
 # The same line at the same place is the same fault, however often it is read.
 _KEY = ("source_file_name", "position", "raw_sha256")
 
@@ -47,6 +56,11 @@ class Fault:
         return f"{self.file} line {self.position}: {self.reason}{shown}"
 
 
+def undeclared_table(source: Source) -> str:
+    """The table beside the source's own that has the fields which no column takes."""
+    return f"{source.table}_undeclared"
+
+
 @contextmanager
 def faults_of(
     spark: SparkSession, source: Source, reader: Reader, files: Sequence[str], damage: Mapping[str, str]
@@ -66,7 +80,10 @@ def faults_of(
         the line at which it breaks.
     """
     with _one_file_a_task(spark):
-        lines = _numbered(reader.read(sorted({*files, *damage}), despite_damage=bool(damage)))
+        lines = reader.read(sorted({*files} - {*damage}))
+        if damage:
+            lines = lines.unionByName(reader.read(sorted(damage), despite_damage=True))
+        lines = _numbered(lines)
         faults = _faulty_lines(lines, source, reader)
         if damage:
             faults = faults.unionByName(_breaks(spark, lines, damage))
@@ -101,14 +118,55 @@ def keep_aside(spark: SparkSession, source: Source, faults: DataFrame, *, run_id
     Returns:
         How many were added.
     """
-    entries = (
-        faults.withColumn("run_id", F.lit(run_id))
-        .withColumn("created_at_etl", F.lit(created_at))
-        .select(*(column.name for column in COLUMNS))
-    )
-    table = ensure_table(spark, quarantine_table(source), COLUMNS)
+    return _keep(spark, source, quarantine_table(source), COLUMNS, faults, run_id, created_at)
+
+
+def keep_fields_aside(
+    spark: SparkSession, source: Source, reader: Reader, files: Sequence[str], *, run_id: str, created_at: datetime
+) -> int:
+    """
+    Adds the fields that no column takes to a table of their own, each row's once: the rows themselves have arrived.
+
+    Args:
+        spark: The session.
+        source: Beside whose table.
+        reader: Reads the files.
+        files: Paths of those that have such fields.
+        run_id: Of the run.
+        created_at: Of the batch.
+
+    Returns:
+        How many rows' fields were added.
+    """
+    with _one_file_a_task(spark):
+        rows = reader.parse(_numbered(reader.read(files))).where(F.col("undeclared").isNotNull())
+        every = F.col("cells") if "cells" in rows.columns else F.from_json("line", "map<string,string>")
+        entries = rows.select(
+            "source_file_name",
+            "position",
+            F.map_filter(every, lambda name, _: F.array_contains("undeclared", name)).alias("fields"),
+            F.sha2(F.col("line").cast("binary"), 256).alias("raw_sha256"),
+        ).persist()
+        try:
+            return _keep(spark, source, undeclared_table(source), UNDECLARED_COLUMNS, entries, run_id, created_at)
+        finally:
+            entries.unpersist()
+
+
+def _keep(
+    spark: SparkSession,
+    source: Source,
+    name: str,
+    columns: Sequence[Column],
+    entries: DataFrame,
+    run_id: str,
+    created_at: datetime,
+) -> int:
+    stamped = entries.withColumn("run_id", F.lit(run_id)).withColumn("created_at_etl", F.lit(created_at))
+    table = ensure_table(spark, name, columns)
     summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
-    return merge(spark, table, entries, count=faults.count(), key=_KEY, summary=summary).inserted
+    rows = stamped.select(*(column.name for column in columns))
+    return merge(spark, table, rows, count=entries.count(), key=_KEY, summary=summary).inserted
 
 
 @contextmanager

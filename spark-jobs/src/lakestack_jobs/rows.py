@@ -24,16 +24,17 @@ def parse(lines: DataFrame, source: Source) -> DataFrame:
     """
     Parses lines into records.
 
-    A field that the source does not declare is left out. A text column takes any JSON value, other than text as the
-    JSON that it was. Everything else that does not fit is a fault of the whole line: no value is ever turned to null.
+    A field that the source does not declare is left out, and named. A text column takes any JSON value, other than text
+    as the JSON that it was. Everything else that does not fit is a fault of the whole line: no value is ever turned to
+    null.
 
     Args:
         lines: Columns `line`, `unreadable` (string: why there is no line to speak of, else null), `source_file_name`.
         source: What to expect.
 
     Returns:
-        The columns of `lines`, `record` (struct of the source's columns) and `fault` (string: why the line is no row;
-        null if it is one).
+        The columns of `lines`, `record` (struct of the source's columns), `fault` (string: why the line is no row; null
+        if it is one) and `undeclared` (array of strings: the fields that were left out, null if there are none).
     """
     schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
     record = F.from_json(
@@ -45,8 +46,15 @@ def parse(lines: DataFrame, source: Source) -> DataFrame:
         lines.where(F.col("unreadable").isNotNull() | ~is_blank(F.col("line")))
         .withColumn("record", record)
         .withColumn("fault", _fault(source))
+        .withColumn("undeclared", undeclared_names(F.json_object_keys("line"), source))
         .withColumn("record", F.struct(*(_field(column.name) for column in source.columns)))
     )
+
+
+def undeclared_names(names: Column, source: Source) -> Column:
+    """Those of a row's fields that no column takes; null if there are none, or the row has a fault."""
+    others = F.array_except(names, F.array(*(F.lit(column.name) for column in source.columns)))
+    return F.when(F.col("fault").isNull() & (F.size(others) > 0), others)
 
 
 def _fault(source: Source) -> Column:
@@ -116,7 +124,7 @@ def mark_duplicates(parsed: DataFrame, source: Source) -> DataFrame:
         source: Whose key.
 
     Returns:
-        `record`, `source_file_name`, `fault` and `duplicate` (boolean, false for lines with a fault).
+        `record`, `source_file_name`, `fault`, `undeclared` and `duplicate` (boolean, false for lines with a fault).
     """
     duplicate = F.lit(False)
     if source.key:
@@ -126,4 +134,4 @@ def mark_duplicates(parsed: DataFrame, source: Source) -> DataFrame:
         newest = [] if source.version is None else [F.col("record").getField(source.version).desc()]
         order = Window.partitionBy(*key, apart).orderBy(*newest, "source_file_name", "line")
         duplicate = F.col("fault").isNull() & (F.row_number().over(order) > 1)
-    return parsed.select("record", "source_file_name", "fault", duplicate.alias("duplicate"))
+    return parsed.select("record", "source_file_name", "fault", "undeclared", duplicate.alias("duplicate"))

@@ -13,10 +13,14 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakestack_jobs.catalog import CATALOG, current_snapshot, load
+from lakestack_jobs.catalog import CATALOG, Snapshot, current_snapshot, load
 from lakestack_jobs.identity import count_properties
 from lakestack_jobs.job_error import JobError
+from lakestack_jobs.key_ranges import within_ranges
 from lakestack_jobs.sources import Column, PartitionField
+
+# Rows of a table from which on looking where the keys are costs less than reading them all.
+_LARGE = 100_000
 
 _Done = TypeVar("_Done")
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
@@ -37,6 +41,7 @@ def ensure_table(
     *,
     partitioning: Sequence[PartitionField] = (),
     properties: Mapping[str, str] = NO_PROPERTIES,
+    evolve: bool = False,
 ) -> str:
     """
     Creates a table with exactly these columns, and its namespace, unless it is there.
@@ -47,6 +52,7 @@ def ensure_table(
         columns: In the table's order.
         partitioning: How it is partitioned.
         properties: Which it must have; a table that is there gets those that differ.
+        evolve: Leaves the columns of a table that is there to `reconcile`.
 
     Returns:
         The table's name with its catalog.
@@ -64,7 +70,8 @@ def ensure_table(
             f"CREATE TABLE IF NOT EXISTS {name} ({definitions}) USING iceberg {partitions} "
             f"TBLPROPERTIES ({_property_list({'format-version': '2', **properties})})"
         )
-    _check_columns(name, found=dict(spark.table(name).dtypes), declared=columns)
+    if not evolve:
+        _check_columns(name, found=dict(spark.table(name).dtypes), declared=columns)
     loaded = load(spark, name)
     _check_partitioning(name, found=_partition_fields(loaded), declared=[part.field for part in partitioning])
     missing = {key: value for key, value in properties.items() if loaded.properties().get(key) != value}
@@ -187,20 +194,27 @@ def retry_conflicts(table: str, work: Callable[[], _Done]) -> _Done:
 
 
 def present_keys(
-    spark: SparkSession, table: str, snapshot: int | None, rows: DataFrame, key: Sequence[str], *more: str
+    spark: SparkSession, table: str, snapshot: Snapshot | None, rows: DataFrame, key: Sequence[str], *more: str
 ) -> DataFrame:
-    """Those keys of the rows that the snapshot has, with more columns of the table."""
+    """
+    Those keys of the rows that the snapshot has, with more columns of the table.
+
+    Of a large table only the files and row groups are read in whose bounds a key of the rows may lie.
+    """
     if snapshot is None:
         return spark.table(table).select(*key, *more).limit(0)
-    there = spark.read.option("versionAsOf", snapshot).table(table).select(*key, *more)
-    return there.join(rows.select(*key), list(key), "left_semi")
+    there = spark.read.option("versionAsOf", snapshot.id).table(table)
+    ranges = within_ranges(rows, key) if snapshot.rows >= _LARGE else None
+    if ranges is not None:
+        there = there.where(ranges)
+    return there.select(*key, *more).join(rows.select(*key), list(key), "left_semi")
 
 
-def append(table: str, rows: DataFrame, snapshot: int | None, summary: Mapping[str, str]) -> None:
+def append(table: str, rows: DataFrame, snapshot: Snapshot | None, summary: Mapping[str, str]) -> None:
     """Adds rows in one commit, unless something was committed since the snapshot."""
     options: dict[str, Any] = {f"snapshot-property.{name}": value for name, value in summary.items()}
     options["isolation-level"] = "serializable"
     if snapshot is not None:
-        options["validate-from-snapshot-id"] = str(snapshot)
+        options["validate-from-snapshot-id"] = str(snapshot.id)
     writer = reduce(lambda writer, option: writer.option(*option), options.items(), rows.writeTo(table))
     writer.overwrite(F.lit(False))
