@@ -162,10 +162,12 @@ def test_a_declaration_of_another_type_is_refused_before_anything_changes(
     assert types(spark) == before
 
 
-def test_a_new_column_of_csv_is_text(spark: SparkSession, narrow: Source, day_of: Callable[..., str]) -> None:
+def test_a_new_column_of_csv_is_text_also_in_a_row_that_needs_a_wider_type(
+    spark: SparkSession, narrow: Source, day_of: Callable[..., str]
+) -> None:
     location = day_of(content={"a.csv": b"id,views,Colour\n1,5000000000,red\n2,3,\n"})
     result = ingest(spark, replace(narrow, format="csv"), april_1, "r", location=location)
-    assert result.evolved == ["column colour string added", "column views widened to bigint"]
+    assert result.evolved == ["column views widened to bigint", "column colour string added"]
     rows = spark.sql(f"SELECT views, colour FROM {MEDIA} ORDER BY id").collect()
     assert [tuple(row) for row in rows] == [(5_000_000_000, "red"), (3, None)]
 

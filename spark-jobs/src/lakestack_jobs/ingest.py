@@ -93,7 +93,7 @@ def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str,
         return Outcome.of(commit)
     spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
     run = _Run(spark, table, identity, datetime.now(UTC))
-    return run.ingest(source, open_batch(spark, source, batch), batch, may_change=source.evolve)
+    return run.ingest(source, open_batch(spark, source, batch), batch, changes_left=2 if source.evolve else 0)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class _Run:
     created_at: datetime
 
     def ingest(
-        self, source: Source, reader: Reader, batch: Batch, *, may_change: bool, told: tuple[str, ...] = ()
+        self, source: Source, reader: Reader, batch: Batch, *, changes_left: int, told: tuple[str, ...] = ()
     ) -> Outcome:
         """
         Ingests a batch.
@@ -115,18 +115,20 @@ class _Run:
             source: As the table is, or will be once the rows are written.
             reader: Of the batch.
             batch: What to read.
-            may_change: Whether new columns and wider types that the data need are looked for.
+            changes_left: How often new columns and wider types that the data need are still looked for: rows that a
+                wider type lets in may have new columns.
             told: What has been changed for this batch, in words.
         """
         with _counted(self.spark, source, batch, reader) as (marked, counts, damage):
             undeclared = self._undeclared(marked, reader, counts.undeclared)
-            if may_change:
+            if changes_left:
                 faulty = _files(marked, "fault IS NOT NULL") if counts.rejected else []
                 readable = [file for file in faulty if file not in damage]
                 changes = find_changes(source, reader, undeclared=undeclared, faulty=readable)
                 if changes is not None:
                     other = reader_like(reader, changes.source)
-                    return self.ingest(changes.source, other, batch, may_change=False, told=changes.told)
+                    told = (*told, *changes.told)
+                    return self.ingest(changes.source, other, batch, changes_left=changes_left - 1, told=told)
             quarantined = 0
             if counts.rejected or damage:
                 quarantined = self._set_aside(source, reader, marked, counts, damage)

@@ -43,12 +43,9 @@ def within_ranges(rows: DataFrame, key: Sequence[str]) -> Column | None:
         None if there are no rows, or no column whose values can be ordered so.
     """
     kinds = dict(rows.select(*key).dtypes)
-    conditions = [
-        condition
-        for name in key
-        if (condition := _condition(rows.select(F.col(f"`{name}`").alias("key")), name, kinds))
-    ]
-    return reduce(and_, (condition for condition in conditions if condition is not None)) if conditions else None
+    found = [_condition(rows.select(F.col(f"`{name}`").alias("key")), name, kinds) for name in key]
+    conditions = [condition for condition in found if condition is not None]
+    return reduce(and_, conditions) if conditions else None
 
 
 def _condition(values: DataFrame, name: str, kinds: dict[str, str]) -> Column | None:
