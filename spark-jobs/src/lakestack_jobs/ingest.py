@@ -23,7 +23,7 @@ from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside, ke
 from lakestack_jobs.result import Counts, Outcome, Result, as_properties
 from lakestack_jobs.rows import mark_duplicates
 from lakestack_jobs.sources import Source
-from lakestack_jobs.tables import NO_PROPERTIES, Merged, ensure_table, merge
+from lakestack_jobs.tables import Merged, ensure_table, merge
 from lakestack_jobs.upserts import PROPERTIES, upsert
 
 # A shuffle of less text than this is one task's work; of more, as many tasks as Spark takes by itself, or one for each
@@ -68,7 +68,7 @@ def ingest(
         source.table,
         source.table_columns,
         partitioning=source.partitioning,
-        properties=PROPERTIES if source.version else NO_PROPERTIES,
+        properties={**(PROPERTIES if source.version else {}), **_exact_bounds(source)},
         evolve=source.evolve,
     )
     if source.evolve:
@@ -94,6 +94,11 @@ def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str,
     spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
     run = _Run(spark, table, identity, datetime.now(UTC))
     return run.ingest(source, open_batch(spark, source, batch), batch, changes_left=2 if source.evolve else 0)
+
+
+def _exact_bounds(source: Source) -> dict[str, str]:
+    """Else a file's bounds are the first 16 characters of its keys: the same in all files for addresses, say."""
+    return {f"write.metadata.metrics.column.{name}": "full" for name in source.key or ("source_file_name",)}
 
 
 @dataclass(frozen=True)

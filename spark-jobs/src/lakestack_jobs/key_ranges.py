@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from itertools import pairwise
 from operator import and_, or_
@@ -52,41 +53,50 @@ def _condition(values: DataFrame, name: str, kinds: dict[str, str]) -> Column | 
     bounds = values.agg(F.min("key").alias("least"), F.max("key").alias("most")).first()
     if bounds is None or bounds.least is None:
         return None
-    place = _place(kinds[name], bounds.least, bounds.most)
+    common = _common_bytes(bounds.least, bounds.most)
+    place = _place(kinds[name], common)
     if place is None:
         return None
-    lowest, highest = values.agg(F.min(place), F.max(place)).first() or (0, 0)
+    lowest, highest = _number(bounds.least, common), _number(bounds.most, common)
     width = (highest - lowest) / _BINS or 1.0
-    number = F.least(F.floor((place - F.lit(lowest)) / F.lit(width)), F.lit(_BINS - 1))
+    number = F.least(F.floor((place - F.lit(lowest)) / F.lit(width)), F.lit(_BINS - 1)).cast("int")
     bins = values.groupBy(number.alias("bin")).agg(F.min("key").alias("least"), F.max("key").alias("most")).collect()
     ranges = joined(Range(row.least, row.most, row.bin, row.bin) for row in bins)
     column = F.col(f"`{name}`")
     return reduce(or_, ((column >= F.lit(each.least)) & (column <= F.lit(each.most)) for each in ranges))
 
 
-def _place(kind: str, least: Any, most: Any) -> Column | None:  # noqa: ANN401
-    """A number that grows with the value."""
+def _place(kind: str, common: int) -> Column | None:
+    """A number that grows with the value; of a text, by what follows the bytes that all values have in common."""
     value = F.col("key")
     match kind.partition("(")[0]:
         case "string":
-            common = _common_bytes(least.encode(), most.encode())
             part = F.hex(F.substring(value.cast("binary"), common + 1, _BYTES))
             return F.conv(F.rpad(part, 2 * _BYTES, "0"), 16, 10).cast("double")
         case "int" | "bigint" | "decimal":
             return value.cast("double")
         case "date":
             return F.unix_date(value).cast("double")
-        case "timestamp":
-            return F.unix_micros(value).cast("double")
         case _:
             return None
 
 
-def _common_bytes(first: bytes, second: bytes) -> int:
-    for position, (one, other) in enumerate(zip(first, second, strict=False)):
-        if one != other:
-            return position
-    return min(len(first), len(second))
+def _number(value: Any, common: int) -> float:  # noqa: ANN401
+    """The place of one value, as `_place` has it."""
+    if isinstance(value, str):
+        part = value.encode()[common : common + _BYTES]
+        return float(int.from_bytes(part.ljust(_BYTES, b"\0")))
+    if isinstance(value, date):
+        return float((value - date(1970, 1, 1)).days)
+    return float(value)
+
+
+def _common_bytes(least: Any, most: Any) -> int:  # noqa: ANN401
+    """How many bytes at their beginning two texts have in common; 0 for other values."""
+    if not isinstance(least, str):
+        return 0
+    pairs = enumerate(zip(least.encode(), most.encode(), strict=False))
+    return next((position for position, (one, other) in pairs if one != other), len(least.encode()))
 
 
 def joined(ranges: Iterable[Range], most: int = _RANGES) -> list[Range]:
