@@ -24,7 +24,7 @@ export interface Measurement {
   rows: number;
   way: string;
   seconds: number;
-  /** From files of the table, its metadata and the batch. */
+  /** By Spark's process: table, metadata, batch, and what the steps of a query exchange. */
   bytesRead: number;
   tableBytes: number;
 }

@@ -44,12 +44,12 @@ export function cellValue(text: string): unknown {
   if (/^(true|false)$/i.test(trimmed)) return trimmed.toLowerCase() === "true";
   // Zeros in front are part of a name: a postcode, an article.
   if (/^-?(0|[1-9]\d{0,17})$/.test(trimmed)) return trimmed.length > 15 ? BigInt(trimmed) : Number(trimmed);
-  if (/^-?(0|[1-9]\d*)\.\d+$/.test(trimmed)) return new Fraction();
+  if (/^-?(0|[1-9]\d*)\.\d+$/.test(trimmed)) return fraction;
   return text;
 }
 
 /** Stands for a number with a fraction, which may be whole: 1.0. */
-class Fraction {}
+const fraction = Symbol("a number with a fraction");
 
 function shapeOf(value: unknown): Shape {
   if (value === null || value === undefined) return none;
@@ -62,9 +62,10 @@ function shapeOf(value: unknown): Shape {
       return { kind: "simple", name: Number.isSafeInteger(value) ? "bigint" : "double" };
     case "string":
       return { kind: "simple", name: textType(value) };
+    case "symbol":
+      return { kind: "simple", name: "double" };
     default:
   }
-  if (value instanceof Fraction) return { kind: "simple", name: "double" };
   if (Array.isArray(value)) {
     return { kind: "array", element: (value as unknown[]).map(shapeOf).reduce(merged, none) };
   }

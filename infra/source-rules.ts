@@ -71,7 +71,7 @@ function readable(value: unknown): Readable[] {
       versionColumn: text("versionColumn"),
       dates: text("dates"),
       schedule: text("schedule"),
-    } as Readable;
+    };
   });
 }
 
