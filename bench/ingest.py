@@ -16,8 +16,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -65,14 +64,16 @@ class Bench:
         self.spark: SparkSession = builder.getOrCreate()
         self.spark.sparkContext.setLogLevel("ERROR")
 
-    def bytes_read(self) -> int:
+    def spent(self) -> tuple[float, int]:
         """
-        By Spark's process so far, as the kernel counts it: Hadoop's counters leave out what Parquet's reader takes. The
-        exchange between the steps of a query is in it, too.
+        Seconds of processor time and bytes read by Spark's process so far, as the kernel counts them. Hadoop's counters
+        leave out what Parquet's reader takes; here the exchange between the steps of a query is counted, too.
         """
         jvm: Any = self.spark.sparkContext._jvm
-        counters = Path(f"/proc/{jvm.java.lang.ProcessHandle.current().pid()}/io").read_text()
-        return int(dict(line.split(": ") for line in counters.splitlines())["rchar"])
+        process = Path(f"/proc/{jvm.java.lang.ProcessHandle.current().pid()}")
+        counters = dict(line.split(": ") for line in (process / "io").read_text().splitlines())
+        ticks = (process / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), int(counters["rchar"])
 
     def key(self, kind: str, number: Column) -> Column:
         """The key of the row of a number."""
@@ -122,21 +123,18 @@ class Bench:
         row = self.spark.sql(f"SELECT sum(file_size_in_bytes) FROM {table}.files").first()
         return int(row[0]) if row else 0
 
-    def rolled_back(self, table: str, work: Callable[[], object]) -> tuple[float, int]:
-        """Seconds and bytes read of something that commits, which is then undone."""
+    def rolled_back(self, table: str, work: Callable[[], object]) -> dict[str, float]:
+        """Seconds, seconds of processor time and bytes read of something that commits, which is then undone."""
         before = load(self.spark, table).currentSnapshot().snapshotId()
-        with self.measured() as spent:
-            work()
+        began, (processor, read) = time.monotonic(), self.spent()
+        work()
+        seconds, (processor_after, read_after) = time.monotonic() - began, self.spent()
         self.spark.sql(f"CALL iceberg.system.rollback_to_snapshot('{table.removeprefix('iceberg.')}', {before})")
-        return spent["seconds"], spent["bytes"]
-
-    @contextmanager
-    def measured(self) -> Iterator[dict[str, Any]]:
-        """Seconds and bytes read."""
-        spent: dict[str, Any] = {}
-        began, bytes_before = time.monotonic(), self.bytes_read()
-        yield spent
-        spent["seconds"], spent["bytes"] = time.monotonic() - began, self.bytes_read() - bytes_before
+        return {
+            "seconds": round(seconds, 2),
+            "cpuSeconds": round(processor_after - processor, 2),
+            "bytesRead": read_after - read,
+        }
 
 
 def demo(spark: SparkSession, source: Source, folder: str, table: str) -> None:
@@ -184,9 +182,8 @@ def run(bench: Bench, declared: dict[str, Any], sizes: list[int]) -> list[dict[s
             for way, work in ways.items():
                 arguments = [[f"r{time.time()}"] if way == "batch" else [] for _ in range(3)]
                 runs = [bench.rolled_back(table, partial(work, *given)) for given in arguments]
-                seconds, read = sorted(runs)[1]
-                result = {"keys": kind, "rows": size, "way": way, "seconds": round(seconds, 2), "bytesRead": read}
-                found.append({**result, "tableBytes": size_bytes})
+                middle = {name: sorted(run[name] for run in runs)[1] for name in runs[0]}
+                found.append({"keys": kind, "rows": size, "way": way, **middle, "tableBytes": size_bytes})
                 print(json.dumps(found[-1]), flush=True)
             keys.unpersist()
     return found

@@ -17,13 +17,15 @@ const chartFile = path.join(projectFolder, "docs", "bench", "ingest.svg");
 const workplace = "/tmp/bench-work";
 const label = "lakestack.bench";
 
-/** One measurement: the median of three runs, each of which is undone. */
+/** One measurement: of each number the median of three runs, each of which is undone. */
 export interface Measurement {
   keys: "ordered" | "random";
   /** Of the table before the batch. */
   rows: number;
   way: string;
   seconds: number;
+  /** Of processor time, which other programs on the machine hardly change. */
+  cpuSeconds: number;
   /** By Spark's process: table, metadata, batch, and what the steps of a query exchange. */
   bytesRead: number;
   tableBytes: number;
@@ -87,12 +89,13 @@ async function run(docker: Docker, container: Docker.Container): Promise<string[
 /** The measurements as a table. */
 export function report({ results }: Pick<Result, "results">): string {
   return table(
-    ["keys", "rows in the table", "what", "median", "bytes read", "of the table"],
-    results.map(({ keys, rows, way, seconds, bytesRead, tableBytes }) => [
+    ["keys", "rows in the table", "what", "median", "processor", "bytes read", "of the table"],
+    results.map(({ keys, rows, way, seconds, cpuSeconds, bytesRead, tableBytes }) => [
       keys,
       rows.toLocaleString("en"),
       way,
       `${seconds.toFixed(1)} s`,
+      `${cpuSeconds.toFixed(1)} s`,
       bytes(bytesRead),
       `${((100 * bytesRead) / tableBytes).toFixed(1)} %`,
     ]),
