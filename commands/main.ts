@@ -75,6 +75,14 @@ const commands: Record<string, Entry> = {
     summary: "measure up against plain containers",
     load: async () => (await import("../bench/up.js")).command,
   },
+  "bench:ingest": {
+    summary: "measure what a batch costs by the size of its table",
+    load: async () => (await import("../bench/ingest.js")).command,
+  },
+  "source:add": {
+    summary: "look at real files and draft the declaration of a source",
+    load: async () => (await import("./source-add.js")).command,
+  },
 };
 
 function overview(): string {

@@ -50,7 +50,7 @@ export async function checkPython(
     HostConfig: { Init: true },
   });
   try {
-    await container.putArchive(Readable.from(packSources()), { path: "/opt" });
+    await container.putArchive(packProject(workplace, sources), { path: path.dirname(workplace) });
     await container.start();
     const failed: string[] = [];
     let counts = none;
@@ -70,19 +70,19 @@ export async function checkPython(
   }
 }
 
-function packSources(): Pack {
+/** Files and folders of the project as an archive, to be unpacked where the folder is to stand. */
+export function packProject(folder: string, names: readonly string[]): Readable {
   const archive = pack();
-  const folder = path.basename(workplace);
+  const base = path.basename(folder);
   const fill = async () => {
-    archive.entry({ name: folder, type: "directory", mode: 0o755, ...user });
-    for (const source of sources)
-      await addTree(archive, path.join(projectFolder, source), `${folder}/${source}`);
+    archive.entry({ name: base, type: "directory", mode: 0o755, ...user });
+    for (const name of names) await addTree(archive, path.join(projectFolder, name), `${base}/${name}`);
     archive.finalize();
   };
   fill().catch((error: unknown) => {
     archive.destroy(error as Error);
   });
-  return archive;
+  return Readable.from(archive);
 }
 
 /** What tools leave behind in the sources and nobody wants copied. */

@@ -109,3 +109,24 @@ function splitArguments(text: string): string[] {
   }
   return depth === 0 && part.trim() !== "" ? [...parts, part.trim()] : [];
 }
+
+/** A column of a table. */
+export interface Column {
+  name: string;
+  /** As Trino spells it. */
+  type: string;
+  /** As Spark spells it. */
+  sparkType: string;
+}
+
+/** A column from its name and its type as sources.yaml writes it. */
+export function column(name: string, text: string): Column {
+  const { trino, spark } = parseColumnType(text);
+  return { name, type: trino, sparkType: spark };
+}
+
+/** Appended to every table: when the batch was ingested, and the full path of the object that the row came from. */
+export const lineage: Column[] = [
+  column("created_at_etl", "timestamp(6) with time zone"),
+  column("source_file_name", "varchar"),
+];

@@ -14,13 +14,20 @@ Ingests the days of its data interval from **{source}** into `{table}`: of each 
 
 A run that you trigger ingests the day of its *logical date*. Run again, a day adds nothing. A day without objects fails
 at once and says which prefix was empty, unless the source is declared with `onEmpty: skip`. For many days, trigger
-`etl_spark_{source}_monthly`, or create a backfill here.
+`etl_spark_{source}_monthly`, or create a backfill here. {late}
 """
 
 MONTHLY = """
 Ingests one month from **{source}** into `{table}`, as one Spark job. Trigger it with the parameter `month`, for example
 `{{"month": "2018-04"}}`. Run again, a month adds nothing.
 """
+
+
+def late(source: Source) -> str:
+    """What the page says of objects that come late."""
+    if not source.late_days:
+        return "Days before are not read again."
+    return f"The {source.late_days} days before are read again, for objects that came late."
 
 
 def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN401
@@ -32,7 +39,7 @@ def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN4
         # Runs of one source may meet: each row still arrives once.
         max_active_runs=4,
         start_date=source.start_date,
-        default_args={"owner": source.owner, "retries": 2, "retry_delay": timedelta(minutes=1)},
+        default_args={"owner": source.owner, "retries": source.retries, "retry_delay": timedelta(minutes=1)},
         tags=["lakestack", "spark", source.name],
         **settings,
     )
@@ -43,9 +50,9 @@ for source in load_sources():
         source,
         "daily",
         schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
-        doc_md=DAILY.format(source=source.name, table=source.table),
+        doc_md=DAILY.format(source=source.name, table=source.table, late=late(source)),
     ) as daily:
-        IngestOperator(task_id="ingest", source=source.name, days=days_of_run)
+        IngestOperator(task_id="ingest", source=source.name, days=days_of_run, late_days=source.late_days)
 
     with pipeline(
         source,

@@ -47,6 +47,13 @@ def test_a_job_has_one_core_and_the_days_of_the_run(
     )
 
 
+def test_late_days_are_handed_on(spark_submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps({"conn_type": "spark", "host": "local"}))
+    arguments = spark_submit("LAKESTACK_RESULT {}\n", 0)
+    IngestOperator(task_id="ingest", source="media", days=days_of_month, late_days=2).execute(context)
+    assert arguments.read_text().splitlines()[-2:] == ["--late-days", "2"]
+
+
 def test_missing_data_fails_at_once_with_the_job_s_sentence(task: IngestOperator, spark_submit: Submit) -> None:
     spark_submit(failure("The prefix s3a://source/Media/2012/01/05/ is empty.", retry=False), 1)
     with pytest.raises(AirflowFailException, match=r"^The prefix s3a://source/Media/2012/01/05/ is empty\.$"):

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
 
 from conftest import april_1, sample_data
-from lakestack_jobs.ingest import Result, ingest
+from lakestack_jobs.ingest import ingest
+from lakestack_jobs.result import Result
 from lakestack_jobs.sources import Source, parse_source
 
 MEDIA = "iceberg.newtral.media"
@@ -22,9 +24,12 @@ bad = sample_data / "bad"
 
 @pytest.fixture
 def load(spark: SparkSession, media: Source, day_of: Callable[..., str]) -> Callable[..., Result]:
+    """Ingests files as one day of a source that puts up with any number of faulty lines."""
+    patient = replace(media, max_rejected_percent=100)
+
     def run(*files: str, content: dict[str, bytes] | None = None, run_id: str = "r") -> Result:
         location = day_of(*(bad / file for file in files), content=content)
-        return ingest(spark, media, april_1, run_id, location=location)
+        return ingest(spark, patient, april_1, run_id, location=location)
 
     return run
 
@@ -186,7 +191,7 @@ def test_a_text_in_a_number_column_is_refused(
     spark: SparkSession, declared: dict[str, dict[str, Any]], media: Source, day_of: Callable[..., str]
 ) -> None:
     columns = [{"name": "id", "sparkType": "bigint"}, {"name": "price", "sparkType": "decimal(5,2)"}]
-    source = parse_source({**declared["media"], "columns": columns})
+    source = parse_source({**declared["media"], "columns": columns, "maxRejectedPercent": 100})
     content = b'{"id":1,"price":1.5}\n{"id":"2"}\n{"id":3,"price":12345678.9}\n{"id":4.5}\n'
     result = ingest(spark, source, april_1, "r", location=day_of(content={"a.json": content}))
     assert (result.inserted, result.rejected) == (1, 3)

@@ -56,9 +56,13 @@ def test_success_ends_with_the_counts(run: Run) -> None:
         "duplicates": 0,
         "already_present": 0,
         "inserted": 56,
+        "updated": 0,
         "rejected": 0,
         "damaged_files": 0,
         "quarantined": 0,
+        "undeclared": {},
+        "evolved": [],
+        "committed_before": False,
     }
 
 
@@ -80,7 +84,7 @@ def test_a_missing_sources_file_says_where_it_comes_from(run: Run) -> None:
 
 
 def test_an_unforeseen_error_is_worth_another_try(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose_connection(*_: object) -> None:
+    def lose_connection(*_: object, **__: object) -> None:
         raise ConnectionError("the catalog does not answer\nand more")
 
     monkeypatch.setattr(command, "ingest", lose_connection)

@@ -24,7 +24,8 @@ def refusal(spark: SparkSession, source: Source, interval: Interval, location: s
 def test_a_day_without_objects_names_its_prefix(spark: SparkSession, media: Source) -> None:
     location = location_of("Media")
     assert refusal(spark, media, Interval(date(2012, 1, 5), date(2012, 1, 6)), location) == (
-        f"The prefix {location}2012/01/05/ is empty: it has no object that ends in .json or .json.gz."
+        f"The prefix {location}2012/01/05/ is empty: it has no object that ends in .json, .jsonl, .ndjson, "
+        ".json.gz, .jsonl.gz or .ndjson.gz."
     )
 
 

@@ -10,9 +10,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from conftest import april_1, day, location_of
-from lakestack_jobs.ingest import Result, ingest
+from lakestack_jobs.ingest import ingest
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Interval
+from lakestack_jobs.result import Result
 from lakestack_jobs.sources import Source
 from lakestack_jobs.tables import ensure_table, merge
 

@@ -90,6 +90,90 @@ describe("a good file", () => {
   });
 });
 
+describe("what a source may declare beside the least", () => {
+  it("has defaults, so that every reader finds every key", () => {
+    expect(load(good)[0]).toMatchObject({
+      format: "json-lines",
+      dates: "%Y/%m/%d",
+      onExistingKey: "insert",
+      partitioning: [],
+      maxRejectedPercent: 5,
+      lateDays: 0,
+      evolve: false,
+      retries: 2,
+    });
+  });
+
+  it("is a key of several columns, a version, a layout and partitions", () => {
+    const [source] = load(
+      good
+        .replace("key: [id]", "key: [id, shop]\n    onExistingKey: upsert\n    versionColumn: changed")
+        .replace(
+          "columns:",
+          'dates: "dt=%Y-%m-%d"\n    partitioning: [day(changed), "bucket(id, 16)"]\n    columns:',
+        )
+        .concat("      shop: integer\n      changed: timestamp(6)\n"),
+    );
+    expect(source).toMatchObject({
+      key: ["id", "shop"],
+      versionColumn: "changed",
+      dates: "dt=%Y-%m-%d",
+      partitioning: [
+        { field: "day(changed)", sparkField: "days(`changed`)" },
+        { field: "bucket(id, 16)", sparkField: "bucket(16, `id`)" },
+      ],
+    });
+  });
+
+  it("is to append, and then has no key", () => {
+    expect(load(good.replace("key: [id]", "onExistingKey: append"))[0]?.key).toEqual([]);
+  });
+
+  it.each(["%Y/%m/%d", "dt=%Y-%m-%d", "year=%Y/month=%m/day=%d", "%d.%m.%Y", "%Y%m%d"])(
+    "are the days' folders %s",
+    (dates) => {
+      expect(load(`${good}    dates: "${dates}"\n`)[0]?.dates).toBe(dates);
+    },
+  );
+
+  it.each([
+    ["dates: %Y/%m", '9 sources[0].dates: "%Y/%m"'],
+    ["dates: /%Y/%m/%d", '9 sources[0].dates: "/%Y/%m/%d"'],
+    ["dates: %Y/%m/%d/%H", '9 sources[0].dates: "%Y/%m/%d/%H"'],
+    ["dates: %Y/%m/%d-%d", '9 sources[0].dates: "%Y/%m/%d-%d"'],
+    ["dates: ../%Y/%m/%d", '9 sources[0].dates: "../%Y/%m/%d"'],
+    ["format: xml", '9 sources[0].format: "xml"'],
+    ["onExistingKey: replace", '9 sources[0].onExistingKey: "replace"'],
+    ["onExistingKey: upsert", "2 sources[0].versionColumn: nothing"],
+    ["onExistingKey: append", '6 sources[0].key: ["id"]'],
+    ["versionColumn: id", '9 sources[0].versionColumn: "id"'],
+    ["maxRejectedPercent: 101", "9 sources[0].maxRejectedPercent: 101"],
+    ["lateDays: -1", "9 sources[0].lateDays: -1"],
+    ["retries: many", '9 sources[0].retries: "many"'],
+    ["evolve: 1", "9 sources[0].evolve: 1"],
+    ["partitioning: [day(id)]", '9 sources[0].partitioning[0]: "day(id)"'],
+    ["partitioning: [week(id)]", '9 sources[0].partitioning[0]: "week(id)"'],
+    ["partitioning: [bucket(id)]", '9 sources[0].partitioning[0]: "bucket(id)"'],
+    ["partitioning: [nope]", '9 sources[0].partitioning[0]: "nope"'],
+  ])("is not %s", (line, fault) => {
+    expect(faultsOf(`${good}    ${line.replace(/: (%.*)$/, ': "$1"')}\n`)).toEqual([fault]);
+  });
+
+  it("is a version that can be compared and is not the key", () => {
+    const upsert = (column: string) =>
+      `${good}      tags: array(varchar)\n    onExistingKey: upsert\n    versionColumn: ${column}\n`;
+    expect(faultsOf(upsert("tags"))).toEqual(['11 sources[0].versionColumn: "tags" of type array(varchar)']);
+    expect(faultsOf(upsert("id"))).toEqual(['11 sources[0].versionColumn: "id"']);
+    expect(faultsOf(upsert("nope"))).toEqual(['11 sources[0].versionColumn: "nope"']);
+  });
+
+  it("is no array in a source of CSV", () => {
+    expect(faultsOf(`${good}      tags: array(varchar)\n    format: csv\n`)).toEqual([
+      '9 sources[0].columns.tags: "array(varchar)"',
+    ]);
+  });
+});
+
 describe("a faulty file", () => {
   it("is refused with all its faults at once, each with its line", () => {
     const yaml = `${good}    colour: blue

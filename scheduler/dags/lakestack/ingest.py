@@ -30,6 +30,7 @@ class IngestOperator(BaseOperator):
     Args:
         source: Name of a declared source.
         days: Which days a run ingests.
+        late_days: How many days before those are read again.
         conn_id: Connection to the Spark master.
         cores: Of the cluster, for one job: with one each, as many jobs run at a time as the cluster has cores.
     """
@@ -39,6 +40,7 @@ class IngestOperator(BaseOperator):
         *,
         source: str,
         days: Callable[[Mapping[str, Any]], Days],
+        late_days: int = 0,
         conn_id: str = "spark_default",
         cores: int = 1,
         **kwargs: Any,  # noqa: ANN401
@@ -46,6 +48,7 @@ class IngestOperator(BaseOperator):
         super().__init__(**kwargs)
         self.source = source
         self.days = days
+        self.late_days = late_days
         self.conn_id = conn_id
         self.cores = cores
         self._process: subprocess.Popen[str] | None = None
@@ -103,6 +106,8 @@ class IngestOperator(BaseOperator):
         }
         options = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
         job = ["ingest", "--source", self.source, "--start", start, "--end", end, "--run-id", run_id]
+        if self.late_days:
+            job += ["--late-days", str(self.late_days)]
         return ["spark-submit", "--master", self._master(), *options, _JOB, *job]
 
     def _master(self) -> str:

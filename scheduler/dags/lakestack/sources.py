@@ -10,12 +10,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Source:
-    """A declared source. `table` is "<namespace>.<table>", `columns` its names and Trino types, in order."""
+    """
+    A declared source. `table` is "<namespace>.<table>", `columns` its names and Trino types, in order, `partitioning`
+    its partition fields as Trino spells them. A daily run reads `late_days` days before its own again, and is tried
+    `retries` times more. Columns of a table that `evolves` may be more, and wider, than the declared ones.
+    """
 
     name: str
     table: str
     columns: dict[str, str]
+    partitioning: list[str]
+    evolves: bool
     schedule: str
+    late_days: int
+    retries: int
     owner: str
     start_date: datetime | None
 
@@ -39,7 +47,11 @@ def load_sources() -> list[Source]:
                 name=declared["name"],
                 table=declared["table"],
                 columns={column["name"]: column["type"] for column in declared["columns"] + declared["lineage"]},
+                partitioning=[part["field"] for part in declared["partitioning"]],
+                evolves=declared["evolve"],
                 schedule=declared["schedule"],
+                late_days=declared["lateDays"],
+                retries=declared["retries"],
                 owner=declared.get("owner", "lakestack"),
                 start_date=_midnight(declared["startDate"]) if "startDate" in declared else None,
             )

@@ -1,5 +1,6 @@
 """The tables of the declared sources, made through Trino."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,11 @@ def create_table(query: Query, source: Source) -> str | None:
     namespace, table = source.table.split(".")
     query(f'CREATE SCHEMA IF NOT EXISTS "{namespace}"', [])
     columns = ", ".join(f'"{name}" {kind}' for name, kind in source.columns.items())
-    query(f'CREATE TABLE IF NOT EXISTS "{namespace}"."{table}" ({columns}) WITH (format_version = 2)', [])
+    properties = "format_version = 2"
+    if source.partitioning:
+        fields = ", ".join(f"'{field}'" for field in source.partitioning)
+        properties += f", partitioning = ARRAY[{fields}]"
+    query(f'CREATE TABLE IF NOT EXISTS "{namespace}"."{table}" ({columns}) WITH ({properties})', [])
     rows = query(
         "SELECT column_name, data_type FROM information_schema.columns "
         "WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position",
@@ -29,11 +34,17 @@ def create_table(query: Query, source: Source) -> str | None:
 
 
 def difference(source: Source, found: Mapping[str, str]) -> str | None:
-    """Says in which columns a table differs from its declaration, in words; None if in none."""
+    """
+    Says in which columns a table differs from its declaration, in words; None if in none.
+
+    The columns of a source that evolves may be more and wider than declared; what the table lacks yet, it gets from the
+    next batch.
+    """
     faults = [
         f"{name} is {found.get(name, 'not there')}, declared as {source.columns.get(name, 'nothing')}"
         for name in [*source.columns, *(name for name in found if name not in source.columns)]
         if _plain(found.get(name)) != _plain(source.columns.get(name))
+        and not (source.evolves and _may_become_equal(found.get(name), source.columns.get(name)))
     ]
     if not faults:
         return None
@@ -43,3 +54,15 @@ def difference(source: Source, found: Mapping[str, str]) -> str | None:
 def _plain(kind: str | None) -> str | None:
     """A type without the quotes and spaces that make no difference."""
     return None if kind is None else kind.replace('"', "").replace(", ", ",")
+
+
+def _may_become_equal(found: str | None, declared: str | None) -> bool:
+    if found is None or declared is None:
+        return True
+    kinds = {_family(found), _family(declared)}
+    return len(kinds) == 1 or kinds in ({"integer", "bigint"}, {"real", "double"})
+
+
+def _family(kind: str) -> str:
+    """A type without the precision of a decimal, which may grow."""
+    return re.sub(r"decimal\(\d+,", "decimal(", _plain(kind) or "")

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from lakestack_jobs.ingest import Result, ingest
+from lakestack_jobs.ingest import ingest
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Interval
+from lakestack_jobs.result import Result
 from lakestack_jobs.sources import read_source
 
 RESULT, FAILURE = "LAKESTACK_RESULT", "LAKESTACK_FAILURE"
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("--source", required=True, help="name of a declared source")
     job.add_argument("--start", required=True, type=date.fromisoformat, help="first day, YYYY-MM-DD")
     job.add_argument("--end", required=True, type=date.fromisoformat, help="the day after the last")
+    job.add_argument("--late-days", type=int, default=0, help="days before the first that are read again")
     job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
     job.add_argument(
         "--sources",
@@ -67,7 +69,7 @@ def _run_ingest(parsed: argparse.Namespace) -> Result:
     spark = SparkSession.builder.appName(f"ingest {source.name} {interval}").getOrCreate()
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
-        return ingest(spark, source, interval, parsed.run_id)
+        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days)
     finally:
         spark.stop()
 

@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -13,102 +14,67 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.damage import find_damage
+from lakestack_jobs.evolution import find_changes, reconcile, undeclared_types
+from lakestack_jobs.formats import Reader, open_batch, reader_like
+from lakestack_jobs.identity import Identity, batch_name, find_commit
 from lakestack_jobs.job_error import JobError
-from lakestack_jobs.objects import Batch, Interval, empty_message, list_batch
-from lakestack_jobs.quarantine import keep_aside
-from lakestack_jobs.rows import mark_duplicates, parse, read_lines
+from lakestack_jobs.objects import Batch, Interval, empty_message, layout_of, list_batch
+from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside, keep_fields_aside
+from lakestack_jobs.result import Counts, Outcome, Result, as_properties
+from lakestack_jobs.rows import mark_duplicates
 from lakestack_jobs.sources import Source
-from lakestack_jobs.tables import ensure_table, merge
+from lakestack_jobs.tables import Merged, ensure_table, merge
+from lakestack_jobs.upserts import PROPERTIES, upsert
 
 # A shuffle of less text than this is one task's work; of more, as many tasks as Spark takes by itself, or one for each
 # such portion of the text.
 _TASK_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class Result:
-    """
-    What a run did. `read` is the sum of `duplicates` (more of a key inside the batch), `already_present` (in the table
-    before), `inserted` and `rejected` (lines that are no rows). `quarantined` are the entries that this run added to
-    the quarantine table: rejected lines and damaged files that were not there yet.
-    """
-
-    source: str
-    table: str
-    start: str
-    end: str
-    run_id: str
-    files: int
-    read: int
-    duplicates: int
-    already_present: int
-    inserted: int
-    rejected: int
-    damaged_files: int
-    quarantined: int
-    seconds: float
-
-    def __str__(self) -> str:
-        damaged = f", {self.damaged_files} damaged files" if self.damaged_files else ""
-        return (
-            f"{self.source} {self.start}..{self.end}: {self.read} rows read from {self.files} files, {self.duplicates} "
-            f"duplicates inside the batch, {self.already_present} already present, {self.inserted} inserted, "
-            f"{self.rejected} rejected{damaged} ({self.seconds:.1f} s)"
-        )
-
-    def as_dict(self) -> dict[str, str | int | float]:
-        """For JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class _Counts:
-    read: int
-    duplicates: int
-    rejected: int
-
-    @property
-    def unique(self) -> int:
-        return self.read - self.duplicates - self.rejected
-
-
 def ingest(
-    spark: SparkSession, source: Source, interval: Interval, run_id: str, *, location: str | None = None
+    spark: SparkSession,
+    source: Source,
+    interval: Interval,
+    run_id: str,
+    *,
+    late_days: int = 0,
+    location: str | None = None,
 ) -> Result:
     """
     Ingests an interval. Run again, it adds nothing.
+
+    Faulty lines go to the quarantine table first, then all rows to the table in one snapshot: when it is there, the
+    whole run is done.
 
     Args:
         spark: A session whose catalog `iceberg` holds the tables.
         source: What to read, and into which table.
         interval: Which days.
         run_id: Names the run in the snapshot's summary and in the quarantine table.
+        late_days: How many days before the interval are read again, for objects that came late.
         location: Where the days' folders are, in place of the source's own location; ends in "/".
 
     Raises:
-        JobError: there is no data in the interval, or no bucket or prefix, or the table has other columns.
+        JobError: there is no data in the interval, or no bucket or prefix, or the table has other columns, or too much
+            of the data is faulty.
     """
     began = time.monotonic()
-    created_at = datetime.now(UTC)
-    location = location or source.location
-
-    batch = list_batch(spark, location, interval)
-    if not batch.objects and not source.skips_empty:
-        raise JobError(empty_message(location, interval))
-    table = ensure_table(spark, source.table, source.table_columns)
-    counts, already_present, inserted, quarantined = _Counts(0, 0, 0), 0, 0, 0
-    damage: Mapping[str, str] = {}
-    if batch.objects:
-        spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
-        with _counted(spark, source, batch) as (marked, counts, damage):
-            rows = _table_rows(marked, source, created_at)
-            summary = _summary(source, interval, run_id, counts)
-            merged = merge(spark, table, rows, count=counts.unique, key=source.key, summary=summary)
-            already_present, inserted = merged.already_present, merged.inserted
-            if counts.rejected or damage:
-                faulty = marked.where("fault IS NOT NULL").select("source_file_name").distinct().collect()
-                files = [row.source_file_name for row in faulty]
-                quarantined = keep_aside(spark, source, files, damage, run_id=run_id, created_at=created_at)
+    layout = layout_of(source if location is None else replace(source, location=location))
+    batch = list_batch(spark, layout, interval, late_days)
+    if not batch.own and not source.skips_empty:
+        raise JobError(empty_message(layout, interval))
+    table = ensure_table(
+        spark,
+        source.table,
+        source.table_columns,
+        partitioning=source.partitioning,
+        properties={**(PROPERTIES if source.version else {}), **_exact_bounds(source)},
+        evolve=source.evolve,
+    )
+    if source.evolve:
+        source = reconcile(spark, table, source)
+    identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
+    outcome = _ingest_batch(spark, source, batch, table, identity) if batch.objects else Outcome()
     return Result(
         source=source.name,
         table=table,
@@ -116,71 +82,183 @@ def ingest(
         end=str(interval.end),
         run_id=run_id,
         files=len(batch.objects),
-        read=counts.read,
-        duplicates=counts.duplicates,
-        already_present=already_present,
-        inserted=inserted,
-        rejected=counts.rejected,
-        damaged_files=len(damage),
-        quarantined=quarantined,
         seconds=round(time.monotonic() - began, 1),
+        **asdict(outcome),
     )
+
+
+def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity) -> Outcome:
+    commit = find_commit(spark, table, identity)
+    if commit is not None:
+        return Outcome.of(commit)
+    spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
+    run = _Run(spark, table, identity, datetime.now(UTC))
+    return run.ingest(source, open_batch(spark, source, batch), batch, changes_left=2 if source.evolve else 0)
+
+
+def _exact_bounds(source: Source) -> dict[str, str]:
+    """Else a file's bounds are the first 16 characters of its keys: the same in all files for addresses, say."""
+    return {f"write.metadata.metrics.column.{name}": "full" for name in source.key or ("source_file_name",)}
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run's work on a batch that is not in the table yet."""
+
+    spark: SparkSession
+    table: str
+    identity: Identity
+    created_at: datetime
+
+    def ingest(
+        self, source: Source, reader: Reader, batch: Batch, *, changes_left: int, told: tuple[str, ...] = ()
+    ) -> Outcome:
+        """
+        Ingests a batch.
+
+        Args:
+            source: As the table is, or will be once the rows are written.
+            reader: Of the batch.
+            batch: What to read.
+            changes_left: How often new columns and wider types that the data need are still looked for: rows that a
+                wider type lets in may have new columns.
+            told: What has been changed for this batch, in words.
+        """
+        with _counted(self.spark, source, batch, reader) as (marked, counts, damage):
+            undeclared = self._undeclared(marked, reader, counts.undeclared)
+            if changes_left:
+                faulty = _files(marked, "fault IS NOT NULL") if counts.rejected else []
+                readable = [file for file in faulty if file not in damage]
+                changes = find_changes(source, reader, undeclared=undeclared, faulty=readable)
+                if changes is not None:
+                    other = reader_like(reader, changes.source)
+                    told = (*told, *changes.told)
+                    return self.ingest(changes.source, other, batch, changes_left=changes_left - 1, told=told)
+            quarantined = 0
+            if counts.rejected or damage:
+                quarantined = self._set_aside(source, reader, marked, counts, damage)
+            if undeclared:
+                files = [file for file in _files(marked, "undeclared IS NOT NULL") if file not in damage]
+                run_id, created_at = self.identity.run_id, self.created_at
+                keep_fields_aside(self.spark, source, reader, files, run_id=run_id, created_at=created_at)
+            if told:
+                source = reconcile(self.spark, self.table, source)
+            done: dict[str, Any] = {
+                "read": counts.read,
+                "duplicates": counts.duplicates,
+                "rejected": counts.rejected,
+                "damaged_files": len(damage),
+                "quarantined": quarantined,
+            }
+            summary = {**self.identity.properties(), **as_properties(done)}
+            rows = _table_rows(marked, self.created_at)
+            merged = _merge(self.spark, source, self.table, rows, counts.unique, summary)
+            return Outcome(**asdict(merged), **done, undeclared=undeclared, evolved=list(told))
+
+    def _undeclared(self, marked: DataFrame, reader: Reader, names: Sequence[str]) -> dict[str, str]:
+        """The fields that no column takes, with their types; looked at only if there are any."""
+        if not names:
+            return {}
+        files = _files(marked, "undeclared IS NOT NULL")
+        rows = reader.parse(reader.read(files, despite_damage=True)).where("undeclared IS NOT NULL")
+        return undeclared_types(rows, names)
+
+    def _set_aside(
+        self, source: Source, reader: Reader, marked: DataFrame, counts: Counts, damage: Mapping[str, str]
+    ) -> int:
+        """
+        Keeps the faulty lines aside; returns how many are new there.
+
+        Raises:
+            JobError: they are too many. A damaged file does not count, for nobody knows how many lines it has lost,
+                unless the batch has not one good row.
+        """
+        files = _files(marked, "fault IS NOT NULL")
+        with faults_of(self.spark, source, reader, files, damage) as faults:
+            if 100 * counts.rejected > source.max_rejected_percent * counts.read or (
+                counts.rejected == counts.read and source.max_rejected_percent < 100
+            ):
+                raise JobError(_too_many(source, self.identity.interval, counts, damage, examples(faults, 3)))
+            run_id, created_at = self.identity.run_id, self.created_at
+            return keep_aside(self.spark, source, faults, run_id=run_id, created_at=created_at)
+
+
+def _files(marked: DataFrame, condition: str) -> list[str]:
+    return [row[0] for row in marked.where(condition).select("source_file_name").distinct().collect()]
+
+
+def _too_many(
+    source: Source, interval: Interval, counts: Counts, damage: Mapping[str, str], shown: Sequence[Fault]
+) -> str:
+    share = f" ({100 * counts.rejected / counts.read:.1f} %)" if counts.read else ""
+    damaged = f", and {len(damage)} files are damaged" if damage else ""
+    return (
+        f"{source.name} {interval}: {counts.rejected} of {counts.read} lines{share} are no rows{damaged}; the source "
+        f"allows {source.max_rejected_percent:g} %. Nothing was committed. For example {'; '.join(map(str, shown))}. "
+        "Correct the files and run again, or raise maxRejectedPercent in sources.yaml."
+    )
+
+
+def _merge(
+    spark: SparkSession, source: Source, table: str, rows: DataFrame, count: int, summary: Mapping[str, str]
+) -> Merged:
+    """Brings the rows into the table, as the source wants it done."""
+    if source.version is not None:
+        return upsert(spark, table, rows, count=count, key=source.key, version=source.version, summary=summary)
+    if source.key:
+        return merge(spark, table, rows, count=count, key=source.key, summary=summary)
+    # Appended once an object: what the table has of an object is all of it, for a commit is whole or not there.
+    return merge(spark, table, rows, count=count, key=["source_file_name"], unique=False, summary=summary)
 
 
 @contextmanager
 def _counted(
-    spark: SparkSession, source: Source, batch: Batch
-) -> Iterator[tuple[DataFrame, _Counts, Mapping[str, str]]]:
+    spark: SparkSession, source: Source, batch: Batch, reader: Reader
+) -> Iterator[tuple[DataFrame, Counts, Mapping[str, str]]]:
     """
     The batch, parsed, cached (in memory, and on disk what does not fit) and counted.
 
     If it can't be read, the compressed objects are looked at one by one: damaged ones are read as far as they go.
     """
-    marked = mark_duplicates(parse(read_lines(spark, batch.folders), source), source).persist()
-    damage: dict[str, str] = {}
+    marked = mark_duplicates(reader.parse(reader.read()), source).persist()
+    damage = dict(reader.damage)
     try:
         try:
             counts = _count(marked)
         except (Py4JJavaError, PySparkException):
-            damage = find_damage(spark, batch.objects)
-            if not damage:
+            broken = find_damage(spark, [entry for entry in batch.objects if entry.path not in damage])
+            if not broken:
                 raise
-            print(f"{len(damage)} damaged files are read as far as they go: {', '.join(damage)}", flush=True)
+            print(f"{len(broken)} damaged files are read as far as they go: {', '.join(broken)}", flush=True)
             marked.unpersist()
-            lines = read_lines(spark, list(damage), despite_damage=True)
+            rows = reader.read(list(broken), despite_damage=True)
+            damage |= broken
             intact = [entry.path for entry in batch.objects if entry.path not in damage]
             if intact:
-                lines = lines.unionByName(read_lines(spark, intact))
-            marked = mark_duplicates(parse(lines, source), source).persist()
+                rows = rows.unionByName(reader.read(intact))
+            marked = mark_duplicates(reader.parse(rows), source).persist()
             counts = _count(marked)
         yield marked, counts, damage
     finally:
         marked.unpersist()
 
 
-def _count(marked: DataFrame) -> _Counts:
-    read, duplicates, rejected = F.count("*"), F.count_if("duplicate"), F.count_if(F.col("fault").isNotNull())
-    row = marked.agg(read.alias("read"), duplicates.alias("duplicates"), rejected.alias("rejected")).first()
+def _count(marked: DataFrame) -> Counts:
+    row = marked.agg(
+        F.count("*").alias("read"),
+        F.count_if("duplicate").alias("duplicates"),
+        F.count_if(F.col("fault").isNotNull()).alias("rejected"),
+        F.array_sort(F.array_distinct(F.flatten(F.collect_set("undeclared")))).alias("undeclared"),
+    ).first()
     assert row is not None, "an aggregate without groups has one row"
-    return _Counts(row.read, row.duplicates, row.rejected)
+    return Counts(row.read, row.duplicates, row.rejected, tuple(row.undeclared))
 
 
-def _table_rows(marked: DataFrame, source: Source, created_at: datetime) -> DataFrame:
+def _table_rows(marked: DataFrame, created_at: datetime) -> DataFrame:
     """The rows for the table, each key once."""
     return marked.where(F.col("fault").isNull() & ~F.col("duplicate")).select(
         "record.*", F.lit(created_at).alias("created_at_etl"), "source_file_name"
     )
-
-
-def _summary(source: Source, interval: Interval, run_id: str, counts: _Counts) -> dict[str, str]:
-    """What the snapshot says about the batch that made it."""
-    return {
-        "lakestack.source": source.name,
-        "lakestack.interval": str(interval),
-        "lakestack.run-id": run_id,
-        "lakestack.rows-read": str(counts.read),
-        "lakestack.rows-rejected": str(counts.rejected),
-    }
 
 
 def _shuffle_partitions(text_bytes: int) -> int:

@@ -1,6 +1,5 @@
 """Which objects of a source belong to an interval of days."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,6 +9,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from lakestack_jobs.job_error import JobError
+from lakestack_jobs.sources import Source
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Object:
-    """An object that holds rows; `size` is in bytes."""
+    """An object that holds rows; `size` is in bytes, `modified` in milliseconds since 1970."""
 
     path: str
     size: int
+    modified: int
 
     @property
     def is_compressed(self) -> bool:
@@ -48,28 +49,73 @@ class Object:
         return self.path.endswith(".gz")
 
 
-# As a name, and as the pattern that Spark's readers take. Names with _ or . in front are nobody's data, as in all of
-# Hadoop's file formats.
-_holds_rows = re.compile(r"[^._].*\.json(\.gz)?")
-GLOB = "*.{json,json.gz}"
+# How the names of the objects of each format end; each but Parquet may be gzipped.
+_ENDINGS = {
+    "json-lines": ("json", "jsonl", "ndjson"),
+    "json-array": ("json",),
+    "csv": ("csv",),
+    "parquet": ("parquet",),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the objects of a source are: `location` ends in "/", `dates` is in the words of strftime."""
+
+    location: str
+    dates: str
+    format: str
+
+    def folder(self, day: date) -> str:
+        """The folder of a day, without "/" at its end."""
+        return f"{self.location}{day.strftime(self.dates)}"
+
+    @property
+    def endings(self) -> list[str]:
+        """How the names of objects end that hold rows."""
+        plain = [f".{ending}" for ending in _ENDINGS[self.format]]
+        return plain if self.format == "parquet" else [*plain, *(f"{ending}.gz" for ending in plain)]
+
+    @property
+    def glob(self) -> str:
+        """The same, as the pattern that Spark's readers take."""
+        return f"*{{{','.join(self.endings)}}}"
+
+    def holds_rows(self, name: str) -> bool:
+        """By its name; those with _ or . in front are nobody's data, as in all of Hadoop's file formats."""
+        return name[0] not in "._" and any(name.endswith(ending) for ending in self.endings)
+
+
+def layout_of(source: Source) -> Layout:
+    """Where a source's objects are."""
+    return Layout(source.location, source.dates, source.format)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The objects of an interval; `folders` are the days that have any."""
+    """The objects of an interval; `folders` are the days that have any, `own` counts those not of late days."""
 
+    layout: Layout
     folders: list[str]
     objects: list[Object]
+    own: int
 
     @property
     def text_bytes(self) -> int:
-        """About how many bytes of text they hold: JSON shrinks to a sixth or less when it is compressed."""
-        return sum(entry.size * (6 if entry.is_compressed else 1) for entry in self.objects)
+        """About how many bytes of text they hold: text shrinks to a sixth or less when it is compressed."""
+        packed = self.layout.format == "parquet"
+        return sum(entry.size * (6 if packed or entry.is_compressed else 1) for entry in self.objects)
 
 
-def list_batch(spark: SparkSession, location: str, interval: Interval) -> Batch:
+def list_batch(spark: SparkSession, layout: Layout, interval: Interval, late_days: int = 0) -> Batch:
     """
     Lists the objects of an interval, day by day.
+
+    Args:
+        spark: The session.
+        layout: Where to look.
+        interval: The days of the run.
+        late_days: How many days before are looked at again, for objects that came late.
 
     Returns:
         The batch; it has no objects if there are none in the interval, which is the caller's to judge.
@@ -79,29 +125,31 @@ def list_batch(spark: SparkSession, location: str, interval: Interval) -> Batch:
     """
     folders: list[str] = []
     objects: list[Object] = []
-    for day in interval.days():
-        folder = f"{location}{day:%Y/%m/%d}"
-        found = [Object(path, size) for path, size in _list(spark, folder) if _holds_rows.fullmatch(_name(path))]
+    own = 0
+    for day in Interval(interval.start - timedelta(days=late_days), interval.end).days():
+        folder = layout.folder(day)
+        found = [entry for entry in _list(spark, folder) if layout.holds_rows(_name(entry.path))]
         if found:
             folders.append(folder)
             objects.extend(found)
-    if not objects and not _exists(spark, location):
+            own += len(found) if day >= interval.start else 0
+    if not objects and not _exists(spark, layout.location):
         raise JobError(
-            f"The prefix {location} does not exist: no object's name begins with it. Correct the prefix in "
+            f"The prefix {layout.location} does not exist: no object's name begins with it. Correct the prefix in "
             "sources.yaml, or put data there."
         )
-    return Batch(folders, objects)
+    return Batch(layout, folders, objects, own)
 
 
-def empty_message(location: str, interval: Interval) -> str:
+def empty_message(layout: Layout, interval: Interval) -> str:
     """Names the prefixes that were looked at."""
     days = list(interval.days())
-    first, last = (f"{location}{day:%Y/%m/%d}/" for day in (days[0], days[-1]))
+    first, last = (f"{layout.folder(day)}/" for day in (days[0], days[-1]))
+    endings = f"{', '.join(layout.endings[:-1])} or {layout.endings[-1]}" if layout.endings[1:] else layout.endings[0]
     if len(days) == 1:
-        return f"The prefix {first} is empty: it has no object that ends in .json or .json.gz."
+        return f"The prefix {first} is empty: it has no object that ends in {endings}."
     return (
-        f"The prefixes {first} to {last} ({len(days)} days) are all empty: they have no object that ends in .json "
-        "or .json.gz."
+        f"The prefixes {first} to {last} ({len(days)} days) are all empty: they have no object that ends in {endings}."
     )
 
 
@@ -109,12 +157,14 @@ def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def _list(spark: SparkSession, folder: str) -> list[tuple[str, int]]:
-    """Path and size of each object directly below a folder; nothing if there is no such folder."""
+def _list(spark: SparkSession, folder: str) -> list[Object]:
+    """The objects directly below a folder; none if there is no such folder."""
     path, file_system = _open(spark, folder)
     try:
         return [
-            (status.getPath().toString(), status.getLen()) for status in file_system.listStatus(path) if status.isFile()
+            Object(status.getPath().toString(), status.getLen(), status.getModificationTime())
+            for status in file_system.listStatus(path)
+            if status.isFile()
         ]
     except Py4JJavaError as error:
         if _class_name(error) == "java.io.FileNotFoundException":

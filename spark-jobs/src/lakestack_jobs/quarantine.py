@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakestack_jobs.rows import explain_misfits, parse, read_lines
+from lakestack_jobs.formats import Reader
+from lakestack_jobs.rows import explain_misfits
 from lakestack_jobs.sources import Column, Source
 from lakestack_jobs.tables import ensure_table, merge
 
@@ -16,6 +18,15 @@ COLUMNS = (
     Column("position", "bigint"),
     Column("reason", "string"),
     Column("raw_text", "string"),
+    Column("raw_sha256", "string"),
+    Column("run_id", "string"),
+    Column("created_at_etl", "timestamp"),
+)
+# Fields that no column takes, with the row that had them.
+UNDECLARED_COLUMNS = (
+    Column("source_file_name", "string"),
+    Column("position", "bigint"),
+    Column("fields", "map<string,string>"),
     Column("raw_sha256", "string"),
     Column("run_id", "string"),
     Column("created_at_etl", "timestamp"),
@@ -31,48 +42,131 @@ def quarantine_table(source: Source) -> str:
     return f"{source.table}_quarantine"
 
 
-def keep_aside(
-    spark: SparkSession,
-    source: Source,
-    files: Sequence[str],
-    damage: Mapping[str, str],
-    *,
-    run_id: str,
-    created_at: datetime,
-) -> int:
+@dataclass(frozen=True)
+class Fault:
+    """A line that is no row, for a message."""
+
+    file: str
+    position: int
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        shown = f": {self.text[:80]}{'…' if len(self.text) > 80 else ''}" if self.text else ""
+        return f"{self.file} line {self.position}: {self.reason}{shown}"
+
+
+def undeclared_table(source: Source) -> str:
+    """The table beside the source's own that has the fields which no column takes."""
+    return f"{source.table}_undeclared"
+
+
+@contextmanager
+def faults_of(
+    spark: SparkSession, source: Source, reader: Reader, files: Sequence[str], damage: Mapping[str, str]
+) -> Iterator[DataFrame]:
     """
-    Reads again the files that have faulty lines, this time counting lines, and adds what was not yet there to the
-    quarantine table: faulty lines, and for each damaged file the line at which it breaks.
+    Reads again the files that have faulty lines, this time counting lines.
 
     Args:
         spark: The session.
         source: Whose files they are.
+        reader: Reads them.
         files: Paths of the files with faulty lines.
         damage: Path and cause of the files that can't be decompressed to their end.
+
+    Yields:
+        The columns of the quarantine table but for those of the run, cached: faulty lines, and for each damaged file
+        the line at which it breaks.
+    """
+    with _one_file_a_task(spark):
+        lines = reader.read(sorted({*files} - {*damage}))
+        if damage:
+            lines = lines.unionByName(reader.read(sorted(damage), despite_damage=True))
+        lines = _numbered(lines)
+        faults = _faulty_lines(lines, source, reader)
+        if damage:
+            faults = faults.unionByName(_breaks(spark, lines, damage))
+        faults = faults.persist()
+        try:
+            yield faults
+        finally:
+            faults.unpersist()
+
+
+def examples(faults: DataFrame, count: int) -> list[Fault]:
+    """The first of the faults, in the order of files and lines."""
+    text = F.coalesce(F.left("raw_text", F.lit(200)), F.lit("")).alias("text")
+    first = faults.orderBy("source_file_name", "position").limit(count)
+    return [
+        Fault(row.source_file_name, row.position, row.reason, row.text)
+        for row in first.select("source_file_name", "position", "reason", text).collect()
+    ]
+
+
+def keep_aside(spark: SparkSession, source: Source, faults: DataFrame, *, run_id: str, created_at: datetime) -> int:
+    """
+    Adds to the quarantine table what was not yet there.
+
+    Args:
+        spark: The session.
+        source: Beside whose table.
+        faults: What `faults_of` yields.
         run_id: Of the run that found them.
         created_at: Of the batch.
 
     Returns:
         How many were added.
     """
+    return _keep(spark, source, quarantine_table(source), COLUMNS, faults, run_id, created_at)
+
+
+def keep_fields_aside(
+    spark: SparkSession, source: Source, reader: Reader, files: Sequence[str], *, run_id: str, created_at: datetime
+) -> int:
+    """
+    Adds the fields that no column takes to a table of their own, each row's once: the rows themselves have arrived.
+
+    Args:
+        spark: The session.
+        source: Beside whose table.
+        reader: Reads the files.
+        files: Paths of those that have such fields.
+        run_id: Of the run.
+        created_at: Of the batch.
+
+    Returns:
+        How many rows' fields were added.
+    """
     with _one_file_a_task(spark):
-        lines = _numbered(read_lines(spark, sorted({*files, *damage}), despite_damage=bool(damage)))
-        faults = _faulty_lines(lines, source)
-        if damage:
-            faults = faults.unionByName(_breaks(spark, lines, damage))
-        faults = (
-            faults.withColumn("run_id", F.lit(run_id))
-            .withColumn("created_at_etl", F.lit(created_at))
-            .select(*(column.name for column in COLUMNS))
-            .persist()
-        )
+        rows = reader.parse(_numbered(reader.read(files))).where(F.col("undeclared").isNotNull())
+        every = F.col("cells") if "cells" in rows.columns else F.from_json("line", "map<string,string>")
+        entries = rows.select(
+            "source_file_name",
+            "position",
+            F.map_filter(every, lambda name, _: F.array_contains("undeclared", name)).alias("fields"),
+            F.sha2(F.col("line").cast("binary"), 256).alias("raw_sha256"),
+        ).persist()
         try:
-            count = faults.count()
-            table = ensure_table(spark, quarantine_table(source), COLUMNS)
-            summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
-            return merge(spark, table, faults, count=count, key=_KEY, summary=summary).inserted
+            return _keep(spark, source, undeclared_table(source), UNDECLARED_COLUMNS, entries, run_id, created_at)
         finally:
-            faults.unpersist()
+            entries.unpersist()
+
+
+def _keep(
+    spark: SparkSession,
+    source: Source,
+    name: str,
+    columns: Sequence[Column],
+    entries: DataFrame,
+    run_id: str,
+    created_at: datetime,
+) -> int:
+    stamped = entries.withColumn("run_id", F.lit(run_id)).withColumn("created_at_etl", F.lit(created_at))
+    table = ensure_table(spark, name, columns)
+    summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
+    rows = stamped.select(*(column.name for column in columns))
+    return merge(spark, table, rows, count=entries.count(), key=_KEY, summary=summary).inserted
 
 
 @contextmanager
@@ -91,15 +185,16 @@ def _one_file_a_task(spark: SparkSession) -> Iterator[None]:
 
 def _numbered(lines: DataFrame) -> DataFrame:
     """
-    Adds `position`, the line's number in its file, from 1. The low 33 bits of the id count the rows of a task
+    Adds `position`, the number of the line (element, record, row) in its file, from 1. The low 33 bits of the id count
+    the rows of a task
     (https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/api/pyspark.sql.functions.monotonically_increasing_id.html).
     """
     row = F.monotonically_increasing_id().bitwiseAND(F.lit((1 << _ROW_BITS) - 1))
     return lines.withColumn("position", row + 1)
 
 
-def _faulty_lines(lines: DataFrame, source: Source) -> DataFrame:
-    parsed = explain_misfits(parse(lines, source).where(F.col("fault").isNotNull()), source)
+def _faulty_lines(lines: DataFrame, source: Source, reader: Reader) -> DataFrame:
+    parsed = explain_misfits(reader.parse(lines).where(F.col("fault").isNotNull()), source)
     return parsed.select(
         "source_file_name",
         "position",

@@ -18,21 +18,49 @@ class Column:
 
 
 @dataclass(frozen=True)
+class PartitionField:
+    """`field` is as Trino spells it, for example day(placed); `spark_field` as Spark does."""
+
+    field: str
+    spark_field: str
+
+
+@dataclass(frozen=True)
 class Source:
     """
     A declared source.
 
-    `columns` is what is read from the objects, `lineage` what the system appends to every row. `location` is the
-    folder above YYYY/MM/DD, ending in "/". `table` is "<namespace>.<table>" inside the catalog.
+    Args:
+        name: Its name.
+        location: The folder above the days' folders, ending in "/".
+        dates: How a day's folder is called, in the words of strftime.
+        format: json-lines, json-array, csv or parquet.
+        table: "<namespace>.<table>" inside the catalog.
+        key: The columns whose values together are unique; none if rows are appended.
+        on_existing_key: insert (leave the row in the table), upsert (replace it by a newer one) or append.
+        version: With upsert the column whose higher value is the newer row, else None.
+        columns: What is read from the objects.
+        lineage: What the system appends to every row.
+        partitioning: How a new table is partitioned.
+        skips_empty: Whether a run without objects is a success.
+        max_rejected_percent: With more of its lines faulty, a batch is refused whole.
+        evolve: Whether new columns and wider types change the table.
     """
 
     name: str
     location: str
+    dates: str
+    format: str
     table: str
     key: tuple[str, ...]
+    on_existing_key: str
+    version: str | None
     columns: tuple[Column, ...]
     lineage: tuple[Column, ...]
+    partitioning: tuple[PartitionField, ...]
     skips_empty: bool
+    max_rejected_percent: float
+    evolve: bool
 
     @property
     def table_columns(self) -> tuple[Column, ...]:
@@ -67,9 +95,16 @@ def parse_source(declared: Mapping[str, Any]) -> Source:
     return Source(
         name=declared["name"],
         location=f"s3a://{declared['bucket']}/{declared['prefix']}",
+        dates=declared["dates"],
+        format=declared["format"],
         table=declared["table"],
         key=tuple(declared["key"]),
+        on_existing_key=declared["onExistingKey"],
+        version=declared.get("versionColumn"),
         columns=tuple(Column(column["name"], column["sparkType"]) for column in declared["columns"]),
         lineage=tuple(Column(column["name"], column["sparkType"]) for column in declared["lineage"]),
+        partitioning=tuple(PartitionField(part["field"], part["sparkField"]) for part in declared["partitioning"]),
         skips_empty=declared["onEmpty"] == "skip",
+        max_rejected_percent=float(declared["maxRejectedPercent"]),
+        evolve=declared["evolve"],
     )

@@ -1,0 +1,222 @@
+import { lineage, parseColumnType, typeExpectation } from "./column-type";
+import { fits, parsePartitionField, partitionExpectation } from "./partitioning";
+import type { Declaration } from "./sources";
+
+/** Where in a document. */
+export type Path = (string | number)[];
+
+/** A fault whose line is not known yet. */
+export interface Found {
+  path: Path;
+  found: string;
+  expected: string;
+}
+
+/** A source of which only some parts have the right shape; the others are missing. */
+type Readable = Partial<
+  Omit<Declaration, "columns" | "key" | "partitioning" | "onExistingKey" | "format">
+> & {
+  columns: Record<string, string>;
+  key: string[];
+  /** Whether there is a key at all, of whatever shape. */
+  hasKey: boolean;
+  partitioning: string[];
+  onExistingKey: string;
+  format: string;
+};
+type At = (...path: Path) => Path;
+
+/** What a schema can't say: types, keys, schedules, what depends on each other, and what sources must not share. */
+export function meaningFaults(value: unknown): Found[] {
+  const sources = readable(value);
+  return sources.flatMap((source, index) => {
+    const at = (...path: Path): Path => ["sources", index, ...path];
+    const earlier = sources.slice(0, index);
+    return [
+      ...typeFaults(source, at),
+      ...keyFaults(source, at),
+      ...versionFaults(source, at),
+      ...partitioningFaults(source, at),
+      ...datesFaults(source, at),
+      ...scheduleFaults(source, at),
+      ...(["name", "table"] as const).flatMap((key) =>
+        typeof source[key] === "string" && earlier.some((other) => other[key] === source[key])
+          ? [{ path: at(key), found: `"${source[key]}" a second time`, expected: `a ${key} of its own` }]
+          : [],
+      ),
+      ...earlier.flatMap((other) => bucketFaults(source, other, at)),
+    ];
+  });
+}
+
+/** Of each source what has the right shape, so that its meaning can be looked at while other parts are wrong. */
+function readable(value: unknown): Readable[] {
+  const list = isRecord(value) && Array.isArray(value["sources"]) ? (value["sources"] as unknown[]) : [];
+  return list.map((item) => {
+    const source = isRecord(item) ? item : {};
+    const columns = isRecord(source["columns"]) ? source["columns"] : {};
+    const texts = (list: unknown) =>
+      (Array.isArray(list) ? (list as unknown[]) : []).filter((text) => typeof text === "string");
+    const text = (key: string) => (typeof source[key] === "string" ? source[key] : undefined);
+    return {
+      ...source,
+      columns: Object.fromEntries(
+        Object.entries(columns).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+      ),
+      key: texts(source["key"]),
+      hasKey: source["key"] !== undefined,
+      partitioning: texts(source["partitioning"]),
+      onExistingKey: text("onExistingKey") ?? "insert",
+      format: text("format") ?? "json-lines",
+      versionColumn: text("versionColumn"),
+      dates: text("dates"),
+      schedule: text("schedule"),
+    };
+  });
+}
+
+function typeFaults({ columns, format }: Readable, at: At): Found[] {
+  return Object.entries(columns).flatMap(([name, type]) => {
+    const path = at("columns", name);
+    if (lineage.some((column) => column.name === name)) {
+      const expected = "another name: the system appends this column itself";
+      return [{ path, found: `a declared column "${name}"`, expected }];
+    }
+    try {
+      parseColumnType(type);
+    } catch (error) {
+      const expected = `a type in Trino's words: ${typeExpectation}`;
+      return [{ path, found: `"${type}" (${(error as Error).message})`, expected }];
+    }
+    return format === "csv" && isNested(type)
+      ? [{ path, found: `"${type}"`, expected: "a simple type: a field of CSV holds one value" }]
+      : [];
+  });
+}
+
+function keyFaults({ key, hasKey, columns, onExistingKey }: Readable, at: At): Found[] {
+  if (onExistingKey === "append") {
+    const expected = "no key: with onExistingKey: append rows are not compared";
+    return key.length > 0 ? [{ path: at("key"), found: show(key), expected }] : [];
+  }
+  if (!hasKey) {
+    const expected =
+      "a list of one column or more whose values together are unique in the table, or onExistingKey: append";
+    return [{ path: at("key"), found: "nothing", expected }];
+  }
+  return key.flatMap((name, position) => columnFaults(name, columns, at("key", position)));
+}
+
+function versionFaults({ versionColumn, columns, key, onExistingKey }: Readable, at: At): Found[] {
+  const path = at("versionColumn");
+  if (onExistingKey !== "upsert") {
+    const expected = "no such key without onExistingKey: upsert";
+    return versionColumn === undefined ? [] : [{ path, found: show(versionColumn), expected }];
+  }
+  if (versionColumn === undefined) {
+    const expected = "the declared column whose higher value is the newer row";
+    return [{ path, found: "nothing", expected }];
+  }
+  if (key.includes(versionColumn)) {
+    return [{ path, found: show(versionColumn), expected: "a column that is not part of the key" }];
+  }
+  return columnFaults(versionColumn, columns, path);
+}
+
+/** What is compared must be a declared column of a simple type. */
+function columnFaults(name: string, columns: Record<string, string>, path: Path): Found[] {
+  const type = columns[name];
+  if (type === undefined) {
+    return [{ path, found: `"${name}"`, expected: `a declared column: ${Object.keys(columns).join(", ")}` }];
+  }
+  return isNested(type)
+    ? [{ path, found: `"${name}" of type ${type}`, expected: "a column of a simple type" }]
+    : [];
+}
+
+const isNested = (type: string) => /^(array|row|map)\b/.test(type.trim());
+
+function partitioningFaults({ partitioning, columns }: Readable, at: At): Found[] {
+  const all = { ...columns, ...Object.fromEntries(lineage.map(({ name, type }) => [name, type])) };
+  return partitioning.flatMap((text, position) => {
+    const path = at("partitioning", position);
+    const fault = (expected: string) => [{ path, found: show(text), expected }];
+    try {
+      const field = parsePartitionField(text);
+      const type = all[field.column];
+      if (type === undefined) return fault(`a column of the table: ${Object.keys(all).join(", ")}`);
+      return fits(field, type.trim())
+        ? []
+        : fault(`a column that ${field.transform} can take; this is ${type}`);
+    } catch {
+      return fault(partitionExpectation);
+    }
+  });
+}
+
+function datesFaults({ dates }: Readable, at: At): Found[] {
+  if (dates === undefined) return [];
+  const rest = ["%Y", "%m", "%d"].reduce((text, part) => text.replace(part, ""), dates);
+  const complete = ["%Y", "%m", "%d"].every((part) => dates.includes(part));
+  const clean = /^[\w=./-]*$/.test(rest) && !/^\/|\/\/|\/$/.test(dates) && !/(^|\/)\.\.?(\/|$)/.test(dates);
+  return complete && clean
+    ? []
+    : [
+        {
+          path: at("dates"),
+          found: show(dates),
+          expected:
+            "%Y, %m and %d once each, beside letters, digits and _ = . - /, for example %Y/%m/%d or dt=%Y-%m-%d",
+        },
+      ];
+}
+
+const cronFields = [
+  { name: "minute", least: 0, most: 59 },
+  { name: "hour", least: 0, most: 23 },
+  { name: "day of month", least: 1, most: 31 },
+  { name: "month", least: 1, most: 12 },
+  { name: "day of week", least: 0, most: 7 },
+];
+
+function scheduleFaults({ schedule }: Readable, at: At): Found[] {
+  if (schedule === undefined) return [];
+  const fault = (expected: string) => [{ path: at("schedule"), found: `"${schedule}"`, expected }];
+  const fields = schedule.trim().split(/\s+/);
+  if (fields.length !== cronFields.length) {
+    return fault("five cron fields in UTC: minute hour day-of-month month day-of-week");
+  }
+  return cronFields.flatMap(({ name, least, most }, index) => {
+    const good = (fields[index] ?? "").split(",").every((part) => isCronPart(part, least, most));
+    return good ? [] : fault(`for the ${name} *, */n, or numbers and ranges from ${least} to ${most}`);
+  });
+}
+
+function isCronPart(part: string, least: number, most: number): boolean {
+  const match = /^(?:\*|(\d+)(?:-(\d+))?)(?:\/([1-9]\d*))?$/.exec(part);
+  if (!match) return false;
+  const from = Number(match[1] ?? least);
+  const to = Number(match[2] ?? from);
+  return from >= least && to <= most && from <= to;
+}
+
+/** Spark knows one way into a bucket. */
+function bucketFaults(source: Readable, other: Readable, at: At): Found[] {
+  if (typeof source.bucket !== "string" || source.bucket !== other.bucket) return [];
+  return (["endpoint", "region", "credentials"] as const)
+    .filter((key) => source[key] !== other[key])
+    .map((key) => ({
+      path: at(key),
+      found: show(source[key]),
+      expected: `${show(other[key])}, as source ${other.name ?? ""} has it for the same bucket`,
+    }));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A value for a message. */
+export function show(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}

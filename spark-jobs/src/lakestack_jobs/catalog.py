@@ -1,0 +1,31 @@
+"""Iceberg's own view of the tables."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+CATALOG = "iceberg"
+
+
+def load(spark: SparkSession, table: str) -> Any:  # noqa: ANN401
+    """A table (named with its catalog) as the catalog has it now: org.apache.iceberg.Table."""
+    spark.catalog.refreshTable(table)
+    context: Any = spark.sparkContext
+    return context._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, table)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What readers of a table see; `rows` is how many they are, deleted ones included."""
+
+    id: int
+    rows: int
+
+
+def current_snapshot(spark: SparkSession, table: str) -> Snapshot | None:
+    """The snapshot that readers of the table see; None before the first commit."""
+    snapshot = load(spark, table).currentSnapshot()
+    if snapshot is None:
+        return None
+    return Snapshot(int(snapshot.snapshotId()), int(snapshot.summary().get("total-records") or 0))

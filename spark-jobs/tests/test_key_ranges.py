@@ -1,0 +1,111 @@
+"""Which part of a table is read to find the keys of a batch."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from lakestack_jobs import tables
+from lakestack_jobs.catalog import current_snapshot
+from lakestack_jobs.key_ranges import Range, joined, within_ranges
+from lakestack_jobs.sources import Column, Source
+from lakestack_jobs.tables import ensure_table, merge, present_keys
+
+SITE = "https://example.com/"
+
+
+def frame(spark: SparkSession, kind: str, values: list[Any]) -> DataFrame:
+    return spark.createDataFrame([(value,) for value in values], f"k {kind}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("string", ["", "a", "ab", "ñandú", "zz", "\U0001f600"]),
+        ("string", ["https://example.com/a/1", "https://example.com/a/10", "https://example.com/b"]),
+        ("string", ["only"]),
+        ("bigint", [-(2**63), -1, 0, 2**53 + 1, 2**63 - 1]),
+        ("int", [7, 7, 7]),
+        ("date", [date(1969, 12, 31), date(2018, 4, 1)]),
+        ("decimal(30,10)", [Decimal("-1.5"), Decimal("12345678901234567890.0000000001")]),
+    ],
+)
+def test_every_key_is_within_its_own_ranges(spark: SparkSession, kind: str, values: list[Any]) -> None:
+    rows = frame(spark, kind, values)
+    condition = within_ranges(rows, ["k"])
+    assert condition is not None
+    assert rows.where(condition).count() == len(values)
+
+
+def test_a_gap_between_keys_is_left_out(spark: SparkSession) -> None:
+    rows = frame(spark, "string", ["2012-01-01/7", *(f"2018-04-01/{number:05}" for number in range(100))])
+    condition = within_ranges(rows, ["k"])
+    assert condition is not None
+    others = frame(spark, "string", ["2012-01-01/6", "2013-05-05/1", "2018-03-31/9", "2018-04-01/99999"])
+    assert others.where(condition).count() == 0
+
+
+def test_no_rows_and_types_without_order_have_no_ranges(spark: SparkSession) -> None:
+    assert within_ranges(frame(spark, "string", []), ["k"]) is None
+    assert within_ranges(frame(spark, "boolean", [True]), ["k"]) is None
+
+
+def test_of_a_composite_key_each_column_has_its_ranges(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([("a", 1, True), ("b", 900, False)], "k string, n int, flag boolean")
+    condition = within_ranges(rows, ["k", "n", "flag"])
+    assert condition is not None
+    assert rows.where(condition).count() == 2
+    others = spark.createDataFrame([("a", 500), ("c", 1), ("b", 1)], "k string, n int")
+    assert [tuple(row) for row in others.where(condition).collect()] == [("b", 1)]
+
+
+def test_ranges_are_joined_across_the_narrowest_gaps() -> None:
+    bins = [0, 1, 2, 10, 12, 30, 31, 100]
+    ranges = [Range(number, number + 0.5, number, number) for number in bins]
+    assert [(each.least, each.most) for each in joined(ranges, most=3)] == [(0, 12.5), (30, 31.5), (100, 100.5)]
+    assert [(each.least, each.most) for each in joined(ranges)] == [
+        (0, 2.5),
+        (10, 10.5),
+        (12, 12.5),
+        (30, 31.5),
+        (100, 100.5),
+    ]
+    assert len(joined([Range(n, n, 3 * n, 3 * n) for n in range(300)])) == 32
+    assert joined([]) == []
+
+
+@pytest.fixture
+def keyed(spark: SparkSession, media: Source, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A table of ten files of ordered keys, large enough to look for ranges in."""
+    monkeypatch.setattr(tables, "_LARGE", 1)
+    exact = {"write.metadata.metrics.column.k": "full"}
+    name = ensure_table(spark, "newtral.keyed", [Column("k", "string"), Column("v", "string")], properties=exact)
+    for number in range(10):
+        spark.range(1000).selectExpr(
+            f"format_string('https://example.com/%d-%05d', {number}, id) AS k", "'v' AS v"
+        ).coalesce(1).writeTo(name).append()
+    return name
+
+
+def test_only_the_files_are_read_in_which_the_keys_can_be(spark: SparkSession, keyed: str) -> None:
+    batch = spark.createDataFrame(
+        [(f"{SITE}8-00999", "w"), (f"{SITE}9-00001", "w"), (f"{SITE}9-01000", "w"), (f"{SITE}0-00003", "w")],
+        "k string, v string",
+    )
+    snapshot = current_snapshot(spark, keyed)
+    found = present_keys(spark, keyed, snapshot, batch, ["k"])
+    assert sorted(row.k for row in found.collect()) == [f"{SITE}0-00003", f"{SITE}8-00999", f"{SITE}9-00001"]
+    condition = within_ranges(batch, ["k"])
+    assert condition is not None
+    # With files as dear to open as a whole split, each is a partition of its own.
+    scan = spark.read.option("file-open-cost", 1 << 30).table(keyed)
+    assert (scan.rdd.getNumPartitions(), scan.where(condition).rdd.getNumPartitions()) == (10, 3)
+
+
+def test_a_merge_with_ranges_gives_each_key_once(spark: SparkSession, keyed: str) -> None:
+    batch = spark.createDataFrame([(f"{SITE}{number}-00500", "w") for number in range(12)], "k string, v string")
+    merged = merge(spark, keyed, batch, count=12, key=["k"], summary={})
+    assert (merged.already_present, merged.inserted) == (10, 2)
+    assert spark.table(keyed).select("k").distinct().count() == spark.table(keyed).count() == 10_002

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { type Measurement, report } from "../../bench/ingest";
+import { ingestChart } from "../../bench/ingest-chart";
+
+const measured = (way: string, seconds: number): Measurement => ({
+  keys: "random",
+  rows: 1_000_000,
+  way,
+  seconds,
+  cpuSeconds: seconds,
+  bytesRead: 5_000_000,
+  tableBytes: 100_000_000,
+});
+const results = [
+  measured("key check, ranges", 1),
+  measured("batch", 5),
+  measured("batch, as the demo does", 10),
+];
+
+describe("the benchmark of ingestion", () => {
+  it("reports each measurement with its share of the table", () => {
+    expect(report({ results })).toMatch(/random +1,000,000 +batch +5\.0 s +5\.0 s +.* +5\.0 %/);
+  });
+
+  it("draws the batches beside the demo's, to scale", () => {
+    const chart = ingestChart({ batch: 50_000, results });
+    const bars = [...chart.matchAll(/<rect x="250" y="\d+" width="([\d.]+)"/g)].map(([, width]) =>
+      Number(width),
+    );
+    expect(bars).toHaveLength(2);
+    expect(bars[1]).toBeCloseTo(2 * (bars[0] ?? 0), 0);
+    expect(chart).toContain("random keys, 1,000,000 rows: Lakestack");
+    expect(chart).not.toContain("key check");
+  });
+});
