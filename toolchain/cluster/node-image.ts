@@ -40,11 +40,7 @@ const node: Part = { name: "node", folder: "node", expectation: "putting the nod
  */
 export async function ensureNodeImage(sources: NodeImageSources): Promise<string> {
   const programsImage = await ensure(programs, {}, sources);
-  return ensure(
-    node,
-    { BASE_IMAGE: sources.baseImage, PROGRAMS_IMAGE: programsImage },
-    sources,
-  );
+  return ensure(node, { BASE_IMAGE: sources.baseImage, PROGRAMS_IMAGE: programsImage }, sources);
 }
 
 async function ensure(
