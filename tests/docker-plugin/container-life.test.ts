@@ -166,7 +166,9 @@ describe("a container that fails", () => {
   });
 
   test("stays on record, and is replaced by the next update whatever has changed", async () => {
-    const { kept } = await failure({ command: ["sh", "-c", "exit 1"] });
+    // Waited for: without that, a container that takes its time to end would count as one that runs.
+    const healthcheck = { tests: ["CMD", "true"] };
+    const { kept } = await failure({ command: ["sh", "-c", "exit 1"], wait: true, healthcheck });
     expect((await found(kept)).State.Status).toBe("exited");
     const diff = harness.diff(CONTAINER, kept, kept.inputs);
     expect(diff).toMatchObject({ replace: true, deleteBeforeReplace: true });
