@@ -112,7 +112,7 @@ async function installPlugin(plugin: string): Promise<void> {
 
 async function pulumi(...args: string[]): Promise<string> {
   try {
-    const { stdout, stderr } = await run("pulumi", [...args, "--non-interactive"], { cwd: folder, env });
+    const { stdout, stderr } = await run("pulumi", ["--non-interactive", ...args], { cwd: folder, env });
     return stdout + stderr;
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
@@ -160,7 +160,7 @@ test("a change of the replicas is made in place", async () => {
 });
 
 test("what the API server would refuse is said in the preview, by property", async () => {
-  await pulumi("config", "set", "replicas", "-1");
+  await pulumi("config", "set", "replicas", "--", "-1");
   await expect(pulumi("preview")).rejects.toThrow(/spec\.replicas[^]*must be greater than or equal to 0/);
   await pulumi("config", "set", "replicas", "2");
 });

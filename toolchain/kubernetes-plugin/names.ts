@@ -55,7 +55,9 @@ export function newFieldManager(seed: Buffer): string {
 
 /** The name under which the resource owns its fields. */
 export function fieldManagerOf(inputs: Values, outputs: Values = {}): string {
-  const found = inputs[FIELD_MANAGER] ?? outputs[FIELD_MANAGER];
+  const asked = valueAt(inputs, "metadata", "annotations", "pulumi.com/patchFieldManager");
+  // What has owned the fields so far is in the outputs.
+  const found = asked ?? outputs[FIELD_MANAGER] ?? inputs[FIELD_MANAGER];
   return typeof found === "string" ? found : newFieldManager(Buffer.alloc(0));
 }
 
