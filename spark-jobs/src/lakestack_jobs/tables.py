@@ -207,7 +207,13 @@ def present_keys(
     ranges = within_ranges(rows, key) if snapshot.rows >= _LARGE else None
     if ranges is not None:
         there = there.where(ranges)
-    return there.select(*key, *more).join(rows.select(*key), list(key), "left_semi")
+    # A snapshot has the columns of its time: one that was added since is null in all its rows.
+    kinds = dict(spark.table(table).dtypes)
+    columns = [
+        F.col(f"`{name}`") if name in there.columns else F.lit(None).cast(kinds[name]).alias(name)
+        for name in (*key, *more)
+    ]
+    return there.select(*columns).join(rows.select(*key), list(key), "left_semi")
 
 
 def append(table: str, rows: DataFrame, snapshot: Snapshot | None, summary: Mapping[str, str]) -> None:
