@@ -19,8 +19,8 @@ from lakestack_jobs.job_error import JobError
 from lakestack_jobs.key_ranges import within_ranges
 from lakestack_jobs.sources import Column, PartitionField
 
-# Rows of a table from which on looking where the keys are costs less than reading them all: bench/results/ingest.json.
-_LARGE = 500_000
+# Rows of a table from which on looking where the keys are costs less than reading them all: decision 0022.
+_LARGE = 1_000_000
 
 _Done = TypeVar("_Done")
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
