@@ -21,7 +21,7 @@ const usage = `npm run source:add -- PATH or s3://BUCKET/PREFIX [options]
   --anonymous        the bucket is public`;
 
 /** Files that are read, from the first to the last, to see what changes over time. */
-const samples = 8;
+const samples = 40;
 
 type Format = Declaration["format"];
 
@@ -123,6 +123,10 @@ async function draft(
       ? "No column is different in every row: name the key's columns, or leave onExistingKey: append."
       : `The key is a guess: ${key} is different in the ${rows.length} rows that were looked at.`,
   );
+  if (!isBucket)
+    remarks.push(
+      "Bucket and prefix are as if the folder's content lay at the top of the bucket: correct them.",
+    );
   return {
     remarks,
     declaration: {

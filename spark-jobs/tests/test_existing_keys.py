@@ -130,6 +130,15 @@ def test_a_row_without_a_version_is_kept_aside(spark: SparkSession, stock: Calla
     assert row.reason == "version column changed is missing or null"
 
 
+def test_a_version_that_is_declared_later_makes_every_row_there_an_older_one(
+    spark: SparkSession, stock: Callable[..., Source], run: Run
+) -> None:
+    before = stock(onExistingKey="insert", versionColumn=None)
+    run(replace(before, columns=before.columns[:3]), 1, a=[("x", 1, 1, 9)])
+    assert counts(run(stock(evolve=True), 2, a=[("x", 1, 2, 1), ("y", 1, 2, 1)])) == (2, 0, 0, 1, 1)
+    assert content(spark) == [("x", 1, 2, 1), ("y", 1, 2, 1)]
+
+
 def test_two_upserts_of_one_key_at_the_same_time_end_with_the_newer(
     spark: SparkSession, stock: Callable[..., Source], run: Run
 ) -> None:

@@ -105,6 +105,15 @@ def test_a_file_that_is_no_array_is_kept_aside_as_one(spark: SparkSession, order
     assert (bad.reason, bad.position) == ("the file is not one complete JSON array", 1)
 
 
+def test_an_element_that_is_no_object_is_kept_aside_alone(spark: SparkSession, orders: Declare) -> None:
+    source = orders({"a.json": b'[null, 7, {"id":1,"shop":"a"}, [{}]]'}, format="json-array")
+    result = ingest(spark, source, april_1, "r")
+    assert (result.inserted, result.rejected) == (1, 3)
+    assert [(row.position, row.reason) for row in quarantined(spark)] == [
+        (position, "not one complete JSON object") for position in (1, 2, 4)
+    ]
+
+
 def test_numbers_in_an_array_keep_their_digits(spark: SparkSession, orders: Declare) -> None:
     columns = {"id": "bigint", "shop": "string", "exact": "decimal(30,10)"}
     text = b'[{"id":9007199254740993,"shop":"a","exact":12345678901234567890.0123456789}]'

@@ -19,6 +19,8 @@ from lakestack_jobs.rows import parse
 from lakestack_jobs.sources import Source
 
 NOT_AN_ARRAY = "the file is not one complete JSON array"
+# Of what Spark can hold as one value of JSON.
+TOO_LARGE = "the file is too large for one JSON array (128 MiB): deliver it in several, or as JSON Lines"
 
 
 class Reader(Protocol):
@@ -107,16 +109,19 @@ class _Arrays(_Lines):
         alone = F.json_array_length(F.concat(F.lit("["), value, F.lit("]"))).eqNullSafe(1) & value.startswith("[")
         good = F.is_valid_utf8("value") & alone
         elements = F.try_variant_get(F.try_parse_json(F.when(good, value)), "$", "array<variant>")
+        whole = F.when(F.col("elements").isNull(), F.when(good, TOO_LARGE).otherwise(NOT_AN_ARRAY))
         return (
             text.where(value != "")
             .select("source_file_name", "value", elements.alias("elements"))
             .where(F.col("elements").isNull() | (F.size("elements") > 0))
-            .select("source_file_name", "value", F.explode_outer("elements").alias("element"))
             .select(
-                F.when(F.col("element").isNull(), F.left("value", F.lit(1000)))
+                "source_file_name", "value", whole.alias("unreadable"), F.explode_outer("elements").alias("element")
+            )
+            .select(
+                F.when(F.col("unreadable").isNotNull(), F.left("value", F.lit(1000)))
                 .otherwise(F.to_json("element"))
                 .alias("line"),
-                F.when(F.col("element").isNull(), NOT_AN_ARRAY).alias("unreadable"),
+                "unreadable",
                 "source_file_name",
             )
         )

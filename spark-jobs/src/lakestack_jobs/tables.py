@@ -19,8 +19,8 @@ from lakestack_jobs.job_error import JobError
 from lakestack_jobs.key_ranges import within_ranges
 from lakestack_jobs.sources import Column, PartitionField
 
-# Rows of a table from which on looking where the keys are costs less than reading them all: bench/results/ingest.json.
-_LARGE = 500_000
+# Rows of a table from which on looking where the keys are costs less than reading them all: decision 0022.
+_LARGE = 1_000_000
 
 _Done = TypeVar("_Done")
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
@@ -207,7 +207,13 @@ def present_keys(
     ranges = within_ranges(rows, key) if snapshot.rows >= _LARGE else None
     if ranges is not None:
         there = there.where(ranges)
-    return there.select(*key, *more).join(rows.select(*key), list(key), "left_semi")
+    # A snapshot has the columns of its time: one that was added since is null in all its rows.
+    kinds = dict(spark.table(table).dtypes)
+    columns = [
+        F.col(f"`{name}`") if name in there.columns else F.lit(None).cast(kinds[name]).alias(name)
+        for name in (*key, *more)
+    ]
+    return there.select(*columns).join(rows.select(*key), list(key), "left_semi")
 
 
 def append(table: str, rows: DataFrame, snapshot: Snapshot | None, summary: Mapping[str, str]) -> None:
