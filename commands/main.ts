@@ -55,6 +55,10 @@ const commands: Record<string, Entry> = {
     summary: "the end-to-end tests, on real containers",
     load: async () => (await import("./test.js")).endToEnd,
   },
+  "test:cluster": {
+    summary: "the tests on a Kubernetes cluster, which is made for them and removed",
+    load: async () => (await import("./test.js")).onCluster,
+  },
   "cluster:up": {
     summary: "a Kubernetes cluster on this machine, for tests and for trying things out",
     load: async () => (await import("./cluster.js")).up,

@@ -2,13 +2,24 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
-import { elapsed, projectFolder } from "../toolchain/index";
+import {
+  type Cluster,
+  clusterSettings,
+  type ClusterSettings,
+  destroyCluster,
+} from "../toolchain/cluster/index";
+import { dockerClient, elapsed, projectFolder, type Reporter } from "../toolchain/index";
 import { ensureChromium } from "./chromium";
+import { bringUpCluster } from "./cluster";
 import { type Command, type Context, messageOf } from "./command";
 import { type Prepared, prepareMachine } from "./prepare";
 import { checkPython } from "./python-checks";
+import { removeImages, stackImages } from "./stack-images";
 import { table } from "./table";
 import { add, closingLine, type Counts, none, vitestCounts } from "./test-counts";
+
+/** The tests' stack on Kubernetes. */
+const clusterStack = "cluster";
 
 /** The tests' own stack: its images, volumes and ports stand beside those of a running dev stack. */
 const testStack = "e2e";
@@ -130,9 +141,49 @@ async function pythonChecks({ docker, images }: Prepared, signal: AbortSignal) {
   return { ok: failed.length === 0, counts };
 }
 
+/** The tests' own cluster, beside one that people use. */
+const testCluster = {
+  LAKESTACK_CLUSTER: "own",
+  LAKESTACK_CLUSTER_NAME: "lakestack-cluster-test",
+  LAKESTACK_CLUSTER_API_PORT: "26443",
+  LAKESTACK_CLUSTER_PORTS: "28443:8443,28081:8081,29001:9000",
+};
+
+/** The tests that take a Kubernetes cluster: one is made for them, and removed with all that they have left in it. */
+async function clusterStages(run: TestRun, context: Context, env: Record<string, string>): Promise<void> {
+  const { reporter, signal } = context;
+  const settings = clusterSettings(testCluster);
+  let cluster: Cluster | undefined;
+  await run.stage("cluster", async () => {
+    cluster = await bringUpCluster({ reporter, signal, settings });
+    return { ok: true, counts: none };
+  });
+  if (cluster === undefined) return;
+  const { kubeconfig } = cluster;
+  try {
+    await run.stage(
+      "kubernetes-plugin tests",
+      vitest("kubernetes-plugin", context, [], { ...env, LAKESTACK_KUBECONFIG: kubeconfig }),
+    );
+    await run.stage("cluster tests", vitest("cluster", context, [], { ...env, ...testCluster }));
+  } finally {
+    await removeTestCluster(settings, reporter);
+  }
+}
+
+async function removeTestCluster(settings: ClusterSettings, reporter: Reporter): Promise<void> {
+  const docker = dockerClient();
+  await destroyCluster({ docker, settings, reporter });
+  const images = await stackImages(docker, clusterStack);
+  await removeImages(
+    docker,
+    images.map(({ name }) => name),
+  );
+}
+
 export const all: Command = {
   usage:
-    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, end-to-end tests on containers",
+    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, end-to-end tests on containers and on Kubernetes",
   afterInterrupt: `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`,
   async run(_args, context) {
     const run = new TestRun();
@@ -150,6 +201,7 @@ export const all: Command = {
       for (const project of ["docker-plugin", "toolchain", "e2e"]) {
         await run.stage(`${project} tests`, vitest(project, context, [], env));
       }
+      await clusterStages(run, context, env);
     }
     context.signal.throwIfAborted();
     return run.close();
@@ -172,6 +224,16 @@ export const endToEnd: Command = {
     const run = new TestRun();
     const { env } = await prepare(context);
     await run.stage("e2e tests", vitest("e2e", context, args, env));
+    return run.close();
+  },
+};
+
+export const onCluster: Command = {
+  usage: "npm run test:cluster     the tests on a Kubernetes cluster, which is made for them and removed",
+  async run(_args, context) {
+    const run = new TestRun();
+    const { env } = await prepare(context);
+    await clusterStages(run, context, env);
     return run.close();
   },
 };
