@@ -145,9 +145,7 @@ describe("what Docker refuses", () => {
 });
 
 describe("the cluster's versions", () => {
-  const modules = ["kubernetes", "coredns"]
-    .map((program) => read(`programs/${program}/go.mod`))
-    .join("");
+  const modules = ["kubernetes", "coredns"].map((program) => read(`programs/${program}/go.mod`)).join("");
 
   it.each(Object.entries(versions.cluster))("agree with the modules on %s", (name, version) => {
     expect(modules).toMatch(
