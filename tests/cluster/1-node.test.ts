@@ -272,17 +272,19 @@ describe("images of the Docker engine", () => {
     const name = `lakestack-cluster-test-${randomBytes(4).toString("hex")}:1`;
     const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-cluster-"));
     try {
-      const archive = await node.getArchive({ path: "/usr/lib/cni/ptp" });
+      // A program that needs nothing beside it is a whole image.
+      const archive = await node.getArchive({ path: "/usr/local/bin/coredns" });
       writeFileSync(path.join(folder, "root.tar"), await collect(archive));
       const [repo, tag] = name.split(":");
       await untilFinished(
-        await docker.importImage(path.join(folder, "root.tar"), { repo, tag, changes: 'CMD ["/ptp"]' }),
+        await docker.importImage(path.join(folder, "root.tar"), { repo, tag, changes: 'CMD ["/coredns"]' }),
       );
       expect(await loadImages(up, [name], { docker, reporter })).toEqual({ loaded: [name], present: [] });
       expect(await loadImages(up, [name], { docker, reporter })).toEqual({ loaded: [], present: [name] });
-      await space.apply(pod("loaded", "", { restartPolicy: "Never" }, { image: name, command: ["/ptp"] }));
+      const command = ["/coredns", "-version"];
+      await space.apply(pod("loaded", "", { restartPolicy: "Never" }, { image: name, command }));
       const log = () => space.run("logs", "loaded");
-      expect(await until("its output", log, (text) => text !== "")).toContain("CNI");
+      expect(await until("its output", log, (text) => text !== "")).toContain("CoreDNS");
     } finally {
       rmSync(folder, { recursive: true });
       await docker.getImage(name).remove();
