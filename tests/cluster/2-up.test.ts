@@ -67,6 +67,8 @@ describe("the network", () => {
     expect(await reaches("deployment/trino", "database", 5432)).toBe(false);
     expect(await reaches("deployment/trino", "catalog", 19120)).toBe(true);
     expect(await reaches("deployment/airflow-triggerer", "catalog", 19120)).toBe(false);
-    expect(await reaches("deployment/trino-worker", "trino", 8443)).toBe(false);
+    // The same two pods, by port.
+    expect(await reaches("airflow-scheduler-0", "trino", 8443)).toBe(true);
+    expect(await reaches("airflow-scheduler-0", "trino", 8080)).toBe(false);
   });
 });
