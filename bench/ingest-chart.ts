@@ -1,7 +1,7 @@
 import type { Measurement } from "./ingest";
 
-const width = 720;
-const left = 250;
+const width = 780;
+const left = 310;
 const bar = 16;
 const colours: Record<string, string> = { batch: "#2a6f97", "batch, as the demo does": "#a9a9a9" };
 
