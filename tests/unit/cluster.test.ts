@@ -18,9 +18,9 @@ describe("the cluster's settings", () => {
       name: "lakestack-cluster",
       apiPort: 16443,
       ports: [
-        { host: 18443, node: 8443 },
-        { host: 18081, node: 8081 },
-        { host: 19001, node: 9000 },
+        { host: 17443, node: 8443 },
+        { host: 17081, node: 8081 },
+        { host: 17900, node: 9000 },
       ],
       kubeconfig: undefined,
       kind: undefined,
@@ -51,9 +51,9 @@ describe("the cluster's settings", () => {
     ["LAKESTACK_CLUSTER_NAME", "Mine"],
     ["LAKESTACK_CLUSTER_API_PORT", "70000"],
     ["LAKESTACK_CLUSTER_API_PORT", "https"],
-    ["LAKESTACK_CLUSTER_PORTS", "18443"],
-    ["LAKESTACK_CLUSTER_PORTS", "18443:8443:1"],
-    ["LAKESTACK_CLUSTER_PORTS", "18443:8443,18443:8081"],
+    ["LAKESTACK_CLUSTER_PORTS", "17443"],
+    ["LAKESTACK_CLUSTER_PORTS", "17443:8443:1"],
+    ["LAKESTACK_CLUSTER_PORTS", "17443:8443,17443:8081"],
     ["LAKESTACK_CLUSTER_PORTS", "16443:8443"],
     ["LAKESTACK_CLUSTER", "minikube"],
   ])("refuse %s=%s with what was expected", (name, value) => {
@@ -118,11 +118,11 @@ describe("what Docker refuses", () => {
     refusal(Object.assign(new Error("HTTP 500"), { json: { message } }), settings);
 
   it.each([
-    "driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:18081 failed: port is already allocated",
-    "driver failed programming external connectivity: Error starting userland proxy: listen tcp4 127.0.0.1:18081: bind: address already in use",
+    "driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:17081 failed: port is already allocated",
+    "driver failed programming external connectivity: Error starting userland proxy: listen tcp4 127.0.0.1:17081: bind: address already in use",
   ])("is named when a port is taken: %s", (message) => {
     const error = said(message) as UserError;
-    expect(error.message).toContain("Port 18081 of 127.0.0.1 is taken");
+    expect(error.message).toContain("Port 17081 of 127.0.0.1 is taken");
     expect(error.remedy).toContain("LAKESTACK_CLUSTER_PORTS");
   });
 

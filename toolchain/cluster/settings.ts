@@ -22,7 +22,7 @@ export interface ClusterSettings {
 }
 
 /** Trino with TLS, Airflow's page, the object store. */
-const defaultPorts = "18443:8443,18081:8081,19001:9000";
+const defaultPorts = "17443:8443,17081:8081,17900:9000";
 
 /**
  * Reads the settings from the environment.
