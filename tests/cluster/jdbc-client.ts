@@ -26,7 +26,7 @@ export async function readByJdbc(
   const where = [outputs.jdbcUrl, outputs.trinoUser, caFile, table.schema, table.name, id];
   const container = await docker.createContainer({
     Image: image,
-    Cmd: ["java", "-cp", "/opt/checks/trino-jdbc.jar", programFile, ...where],
+    Cmd: ["java", "-Dstdout.encoding=UTF-8", "-cp", "/opt/checks/trino-jdbc.jar", programFile, ...where],
     Env: [`TRINO_PASSWORD=${outputs.trinoPassword}`],
     HostConfig: { NetworkMode: network },
   });
