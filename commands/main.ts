@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { terminalReporter, UserError } from "../toolchain/index";
 import { type Command, messageOf } from "./command";
 import { assertOnDocker } from "./docker-only";
@@ -105,6 +106,8 @@ const onePress = 500;
  */
 function interruptible(): AbortSignal {
   const controller = new AbortController();
+  // Every request to the engine listens to it while it lasts, and many last at the same time.
+  setMaxListeners(0, controller.signal);
   let first = 0;
   const stop = () => {
     if (first === 0) {
