@@ -57,6 +57,7 @@ test("Spark's history page lists the jobs that ended and opens one", async ({ sk
   await page.goto(`http://localhost:${ports.sparkHistoryPort}`);
   const job = page.locator("#history-summary-table tbody tr a").first();
   await job.waitFor();
+  await page.getByText("Loading history summary").waitFor({ state: "hidden" });
   await takePicture(page, "spark-history");
   await job.click();
   await page.getByText("Completed Jobs").first().waitFor();
