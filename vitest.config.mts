@@ -14,6 +14,8 @@ class ByName extends BaseSequencer {
 export default defineConfig({
   test: {
     sequence: { sequencer: ByName },
+    // Vitest would leave one core to others, which on two cores is half.
+    maxWorkers: "100%",
     projects: [
       // Pulumi mocks and plain values; no containers, no network.
       { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
