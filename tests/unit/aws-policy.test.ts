@@ -3,7 +3,7 @@ import { rules } from "../../policy/rules";
 import { stackRules } from "../../policy/stack-rules";
 import type { Subject } from "../../policy/subject";
 import type { Graph } from "../aws/graph";
-import { prodGraph } from "../aws/stack";
+import { prodGraph, publicDoors } from "../aws/stack";
 
 // The whole program runs for each set of settings.
 vi.setConfig({ testTimeout: 60_000 });
@@ -11,13 +11,7 @@ vi.setConfig({ testTimeout: 60_000 });
 let graph: Graph;
 
 beforeAll(async () => {
-  graph = await prodGraph({
-    awsTrinoDoor: "public",
-    awsAirflowDoor: "public",
-    awsDoorAllowList: "203.0.113.0/24",
-    awsZoneId: "Z123",
-    awsDomain: "data.example.org",
-  });
+  graph = await prodGraph(publicDoors);
 }, 60_000);
 
 const subjects = (from: Graph): Subject[] =>

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Graph, Registered } from "../aws/graph";
-import { prodGraph } from "../aws/stack";
+import { mixedDoors, prodGraph } from "../aws/stack";
 import { keyArn, types } from "../aws/types";
 
 // The whole program runs for each set of settings.
@@ -11,14 +11,7 @@ let open: Graph;
 
 beforeAll(async () => {
   graph = await prodGraph();
-  open = await prodGraph({
-    awsTrinoDoor: "public",
-    awsAirflowDoor: "internal",
-    awsDoorAllowList: "203.0.113.0/24,198.51.100.7/32",
-    awsZoneId: "Z123",
-    awsDomain: "data.example.org",
-    awsEndpointAllowList: "203.0.113.0/24",
-  });
+  open = await prodGraph(mixedDoors);
 }, 60_000);
 
 const inputs = (type: string, name: string) => graph.one(type, name).inputs;

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Graph } from "../aws/graph";
 import { componentOf, readable, readableCluster } from "../aws/readable";
-import { prodGraph } from "../aws/stack";
+import { prodGraph, publicDoors } from "../aws/stack";
 
 // The whole program runs for each set of settings.
 vi.setConfig({ testTimeout: 60_000 });
@@ -9,13 +9,7 @@ vi.setConfig({ testTimeout: 60_000 });
 let graph: Graph;
 
 beforeAll(async () => {
-  graph = await prodGraph({
-    awsTrinoDoor: "public",
-    awsAirflowDoor: "public",
-    awsDoorAllowList: "203.0.113.0/24",
-    awsZoneId: "Z123",
-    awsDomain: "data.example.org",
-  });
+  graph = await prodGraph(publicDoors);
 }, 60_000);
 
 /** Components in the order in which they are made. */
