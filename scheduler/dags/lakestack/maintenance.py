@@ -1,0 +1,31 @@
+"""The tasks that look after a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lakestack.sources import Source
+from lakestack.spark_job import SparkJobOperator
+
+
+class CompactOperator(SparkJobOperator):
+    """Makes few large files out of a table's many small ones."""
+
+    def __init__(self, *, source: Source, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs)
+        self.source = source.name
+
+    def job(self, context: Mapping[str, Any]) -> list[str]:
+        """The source alone: what to do is declared there."""
+        return ["compact", "--source", self.source]
+
+
+class SweepOperator(SparkJobOperator):
+    """Removes the files that no state of a table needs any more. The run's parameter keep_days says how far back."""
+
+    def __init__(self, *, source: Source, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs)
+        self.source = source.name
+
+    def job(self, context: Mapping[str, Any]) -> list[str]:
+        """The source, and how far back its table stays readable."""
+        return ["sweep", "--source", self.source, "--keep-days", str(context["params"]["keep_days"])]
