@@ -13,13 +13,13 @@ from lakestack.sources import Source, load_sources
 DESCRIPTION = """
 Looks after `{table}`, the table of **{source}**:
 
-1. `compact` makes few large files out of many small ones, and few manifests out of many. No batch is ingested
-   meanwhile.
+1. `compact` makes few large files out of many small ones, and few manifests out of many.
 2. `sweep` removes the files that no state of the table of the last {keep_days:g} days needs, and what runs that died
    have left. Trigger it with another `keep_days` to free space at once: then older states can no longer be read.
 3. `analyze` lets Trino collect statistics about the columns.
 
-Queries that have begun go on. Nothing is lost when it is interrupted, or run again. What each did is its return value.
+Batches wait while the first two work; queries that have begun go on. Nothing is lost when it is interrupted, or run
+again. What each did is its return value.
 {links}"""
 
 
@@ -64,15 +64,23 @@ for source in load_sources():
                 source.keep_days,
                 type="number",
                 minimum=0,
-                title="Days",
+                title="Days kept",
                 description="How far back the table can be read as it was, once this run is over",
-            )
+            ),
+            "orphan_days": Param(
+                source.orphan_days,
+                type="number",
+                minimum=0,
+                title="Age of files, days",
+                description="Younger files stay: they may belong to something that is being written. Batches wait "
+                "while this runs; 0 is safe if nobody else writes to the table",
+            ),
         },
         tags=["lakestack", "maintenance", source.name],
     ) as dag:
         # All places of the pool: a batch that is committed meanwhile would make it begin anew (decision 0028).
         compact = CompactOperator(task_id="compact", source=source, pool=source.pool, pool_slots=source.parallel_jobs)
-        swept = SweepOperator(task_id="sweep", source=source, pool=source.pool)
+        swept = SweepOperator(task_id="sweep", source=source, pool=source.pool, pool_slots=source.parallel_jobs)
         compact >> swept
         if source.analyzes:
             swept >> analyze(source)

@@ -113,7 +113,7 @@ def test_a_table_is_compacted_with_the_whole_pool_and_then_swept_and_analyzed(ba
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
     assert [(task.task_id, task.pool, task.pool_slots) for task in in_order(dag)] == [
         ("compact", "source_media", 4),
-        ("sweep", "source_media", 1),
+        ("sweep", "source_media", 4),
         ("analyze", "source_media", 1),
     ]
 
@@ -131,7 +131,7 @@ def test_maintenance_is_done_as_declared(declare: Callable[..., Path]) -> None:
     declare(maintenance=policy, parallelJobs=2, timeoutMinutes=90)
     dag = load().dags["maintain_media"]
     assert schedule_of(dag) == "0 */6 * * *"
-    assert dag.params["keep_days"] == 2
+    assert (dag.params["keep_days"], dag.params["orphan_days"]) == (2, 1)
     assert "of the last 2 days" in (dag.doc_md or "")
     assert [task.task_id for task in in_order(dag)] == ["compact", "sweep"]
     assert dag.task_dict["compact"].pool_slots == 2
@@ -156,6 +156,31 @@ def test_every_job_has_a_timeout_growing_pauses_and_somebody_who_is_told(bag: Bu
                 assert task.pool.startswith("source_")
 
 
+CHECKS = [
+    {"check": "unique", "columns": ["id"], "onFailure": "fail"},
+    {"check": "rowCount", "least": 50, "onFailure": "warn"},
+]
+FRESHNESS = {"check": "freshness", "columns": ["created_at_etl"], "hours": 30, "onFailure": "warn"}
+
+
+def test_checks_wait_for_the_table_s_asset_and_have_one_of_their_own(declare: Callable[..., Path]) -> None:
+    declare(checks=CHECKS)
+    bag = load()
+    assert bag.import_errors == {}
+    dag = bag.dags["check_media"]
+    assert "check_tiktokcomment" not in bag.dags, "it has none"
+    assert not dag.is_paused_upon_creation
+    assert schedule_of(dag) == "Asset"
+    [task] = dag.tasks
+    assert [asset.name for asset in task.outlets] == ["newtral.media checked"]
+    assert "(/dags/check_media)" in (bag.dags["maintain_media"].doc_md or "")
+
+
+def test_the_age_of_a_table_is_asked_for_by_the_clock(declare: Callable[..., Path]) -> None:
+    declare(checks=[*CHECKS, FRESHNESS])
+    assert "0 * * * *" in schedule_of(load().dags["check_media"])
+
+
 @pytest.mark.parametrize("name", ["etl_spark_media_daily", "etl_spark_media_monthly", "maintain_media"])
 def test_a_page_links_to_what_belongs_to_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKESTACK_SPARK_PAGES", '{"history": "http://localhost:18080"}')
@@ -170,7 +195,7 @@ def test_a_broken_file_of_sources_is_named(declare: Callable[..., Path], content
     file = declare()
     file.write_text(content)
     errors = load().import_errors
-    assert sorted(Path(name).name for name in errors) == ["etl_spark.py", "maintain.py"]
+    assert sorted(Path(name).name for name in errors) == ["check.py", "etl_spark.py", "maintain.py"]
     error = next(iter(errors.values()))
     assert f"{file} does not hold the declared sources" in error
     assert "run pulumi up" in error

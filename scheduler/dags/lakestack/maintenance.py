@@ -20,12 +20,13 @@ class CompactOperator(SparkJobOperator):
 
 
 class SweepOperator(SparkJobOperator):
-    """Removes the files that no state of a table needs any more. The run's parameter keep_days says how far back."""
+    """Removes the files that no state of a table needs any more, as the run's parameters say."""
 
     def __init__(self, *, source: Source, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(**kwargs)
         self.source = source.name
 
     def job(self, context: Mapping[str, Any]) -> list[str]:
-        """The source, and how far back its table stays readable."""
-        return ["sweep", "--source", self.source, "--keep-days", str(context["params"]["keep_days"])]
+        """The source, how far back its table stays readable, and how old a file has to be."""
+        days = [f"--{name.replace('_', '-')}={context['params'][name]}" for name in ("keep_days", "orphan_days")]
+        return ["sweep", "--source", self.source, *days]

@@ -51,6 +51,7 @@ class Source:
     dates: str
     maintenance_schedule: str
     keep_days: float
+    orphan_days: float
     analyzes: bool
     checks: tuple[Check, ...]
 
@@ -92,6 +93,7 @@ def load_sources() -> list[Source]:
                 dates=declared["dates"],
                 maintenance_schedule=declared["maintenance"]["schedule"],
                 keep_days=declared["maintenance"]["keepDays"],
+                orphan_days=declared["maintenance"]["orphanDays"],
                 analyzes=declared["maintenance"]["analyze"],
                 checks=tuple(_check(check) for check in declared["checks"]),
             )

@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     job = jobs.add_parser("sweep", help="remove the files that no state of a table needs any more")
     job.set_defaults(run=_run_sweep)
     job.add_argument("--keep-days", type=float, help="how far back the table stays readable (default: as declared)")
+    job.add_argument("--orphan-days", type=float, help="how old a file has to be (default: as declared)")
     for job in jobs.choices.values():
         job.add_argument("--source", required=True, help="name of a declared source")
         job.add_argument(
@@ -93,6 +94,7 @@ def _run_compact(parsed: argparse.Namespace) -> Compacted:
 def _run_sweep(parsed: argparse.Namespace) -> Swept:
     source = read_source(parsed.sources, parsed.source)
     keep_days = source.maintenance.keep_days if parsed.keep_days is None else parsed.keep_days
+    orphan_days = source.maintenance.orphan_days if parsed.orphan_days is None else parsed.orphan_days
     now = datetime.now(UTC)
     with _session(f"sweep {source.name}") as spark:
 
@@ -100,7 +102,7 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
             since = now - timedelta(days=keep_days)
             return [state.metadata for state in states_since(api_of(spark), source.table, since)]
 
-        written_before = now - timedelta(days=source.maintenance.orphan_days)
+        written_before = now - timedelta(days=orphan_days)
         return sweep(spark, source.name, f"{CATALOG}.{source.table}", states, written_before)
 
 
