@@ -5,8 +5,11 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { projectFolder, toolFolder } from "../../toolchain/project";
 
-/** The tests' own stack. Nothing of it, state and passphrase included, is shared with a stack that people use. */
-export const stackName = "e2e";
+/**
+ * The tests' own stack. Nothing of it, state and passphrase included, is shared with a stack that people use. Two clones
+ * on one engine need another name, beginning with "e2e", and other ports.
+ */
+export const stackName = process.env["LAKESTACK_E2E_STACK"] ?? "e2e";
 
 /** Its ports: the usual ones, this much higher. Another number lets two clones be tested at the same time. */
 const portShift = Number(process.env["LAKESTACK_E2E_PORT_SHIFT"] ?? 10_000);
