@@ -183,7 +183,7 @@ async function removeTestCluster(settings: ClusterSettings, reporter: Reporter):
 
 export const all: Command = {
   usage:
-    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, end-to-end tests on containers and on Kubernetes",
+    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, of the services on a fake AWS, end-to-end tests on containers and on Kubernetes",
   afterInterrupt: `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`,
   async run(_args, context) {
     const run = new TestRun();
@@ -198,7 +198,7 @@ export const all: Command = {
     if (ready !== undefined) {
       const { prepared, env } = ready;
       await run.stage("Python checks", () => pythonChecks(prepared, context.signal));
-      for (const project of ["docker-plugin", "toolchain", "e2e"]) {
+      for (const project of ["docker-plugin", "toolchain", "fake-aws", "e2e"]) {
         await run.stage(`${project} tests`, vitest(project, context, [], env));
       }
       await clusterStages(run, context, env);
@@ -224,6 +224,16 @@ export const endToEnd: Command = {
     const run = new TestRun();
     const { env } = await prepare(context);
     await run.stage("e2e tests", vitest("e2e", context, args, env));
+    return run.close();
+  },
+};
+
+export const onFakeAws: Command = {
+  usage:
+    "npm run test:fake-aws [-- VITEST ARGUMENTS]     the services' AWS side, on a fake AWS in a container",
+  async run(args, context) {
+    const run = new TestRun();
+    await run.stage("fake-aws tests", vitest("fake-aws", context, args));
     return run.close();
   },
 };
