@@ -141,7 +141,8 @@ export class Lakehouse {
       ports: [],
       volumes: [],
     };
-    const { healthcheck: _, ...inputs } = this.inputs(service, service);
+    const inputs = this.inputs(service, service);
+    delete inputs["healthcheck"];
     const made = await this.harness.create(CONTAINER, {
       ...inputs,
       ...once,

@@ -23,9 +23,10 @@ interface Authorization {
 async function authorization() {
   const target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
   const { authorizationData } = await aws.callJson<Authorization>("ecr", target, {});
-  const [{ authorizationToken = "", proxyEndpoint = "" } = {}] = authorizationData;
-  const [userName = "", password = ""] = Buffer.from(authorizationToken, "base64").toString().split(":");
-  return { userName, password, proxyEndpoint };
+  const [data] = authorizationData;
+  const token = Buffer.from(data?.authorizationToken ?? "", "base64").toString();
+  const [userName = "", password = ""] = token.split(":");
+  return { userName, password, proxyEndpoint: data?.proxyEndpoint };
 }
 
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeBucket } from "../../infra/services/object-store-contents";
@@ -122,7 +122,8 @@ async function loadTable(namespace: string, table: string): Promise<{ keys: Keys
   const { defaults = {}, overrides = {} } = await askCatalog<Record<string, Record<string, string>>>(
     "config?warehouse=warehouse",
   );
-  const prefixOfPaths = encodeURIComponent({ ...defaults, ...overrides }["prefix"] ?? "");
+  // As it stands in paths already.
+  const prefixOfPaths = { ...defaults, ...overrides }["prefix"] ?? "";
   const { config, metadata } = await askCatalog<LoadedTable>(
     `${prefixOfPaths}/namespaces/${namespace}/tables/${table}`,
   );
@@ -191,7 +192,7 @@ describe("the services on a fake AWS that checks rights", () => {
 
   test("keep Spark's event logs, by the right of Spark's role", async () => {
     expect(await objects(production.buckets.events, "spark-events/")).toContainEqual(
-      expect.stringMatching(/^spark-events\/app-/),
+      expect.stringMatching(/^spark-events\/.*app-\d+/),
     );
   });
 });
@@ -220,11 +221,9 @@ describe("the keys that the catalog lends", () => {
     const { keys, location } = await loadTable("newtral", "media");
     const { warehouse, source } = production.buckets;
     const [Key = ""] = await objects(warehouse, location.replace(`s3://${warehouse}/`, ""));
-    expect(await outcome(keys, new GetObjectCommand({ Bucket: warehouse, Key }))).toBe("done");
+    expect(await outcome(keys, get(warehouse, Key))).toBe("done");
     const [sourceKey = ""] = objectsOf("Media", day).keys();
-    expect(await outcome(keys, new GetObjectCommand({ Bucket: source, Key: sourceKey }))).toBe(
-      "AccessDenied",
-    );
+    expect(await outcome(keys, get(source, sourceKey))).toBe("AccessDenied");
   });
 });
 
@@ -235,13 +234,12 @@ describe("a pod's role, with the policies of the stack on AWS", () => {
   test("lets Spark read the source and write event logs, and nothing else", async () => {
     const keys = await aws.keysOfPod(tokenOf["spark-worker"] ?? "");
     const { warehouse, source, events } = production.buckets;
-    const put = (Bucket: string) => new PutObjectCommand({ Bucket, Key: "spark-events/test", Body: "text" });
     expect({
-      readSource: await outcome(keys, new GetObjectCommand({ Bucket: source, Key })),
+      readSource: await outcome(keys, get(source, Key)),
       writeSource: await outcome(keys, put(source)),
       writeEvents: await outcome(keys, put(events)),
       writeTables: await outcome(keys, put(warehouse)),
-      listTables: await outcome(keys, new ListObjectsV2Command({ Bucket: warehouse })),
+      listTables: await outcome(keys, list(warehouse)),
     }).toEqual({
       readSource: "done",
       writeSource: "AccessDenied",
@@ -257,22 +255,17 @@ describe("a pod's role, with the policies of the stack on AWS", () => {
     expect(element(await aws.call("sts", lend, keys), "AccessKeyId")).toMatch(/^ASIA/);
     const other = { ...lend, RoleArn: roleArn("spark") };
     await expect(aws.call("sts", other, keys)).rejects.toThrow("AccessDenied");
-    expect(await outcome(keys, new GetObjectCommand({ Bucket: production.buckets.source, Key }))).toBe(
-      "AccessDenied",
-    );
+    expect(await outcome(keys, get(production.buckets.source, Key))).toBe("AccessDenied");
     // Who has all rights but is not the catalog is turned away by the role itself.
     await expect(aws.call("sts", lend)).rejects.toThrow("AccessDenied");
   });
 });
 
-/** How S3 takes a request: "done", or the name of its refusal. */
-async function outcome(
-  keys: Keys,
-  command: GetObjectCommand | PutObjectCommand | ListObjectsV2Command,
-): Promise<string> {
+/** How S3 takes a request with some keys: "done", or the name of its refusal. */
+async function outcome(keys: Keys, request: (client: S3Client) => Promise<unknown>): Promise<string> {
   const client = aws.s3(keys);
   try {
-    await client.send(command as GetObjectCommand);
+    await request(client);
     return "done";
   } catch (error) {
     return (error as Error).name;
@@ -280,3 +273,9 @@ async function outcome(
     client.destroy();
   }
 }
+
+const get = (Bucket: string, Key: string) => (client: S3Client) =>
+  client.send(new GetObjectCommand({ Bucket, Key }));
+const put = (Bucket: string) => (client: S3Client) =>
+  client.send(new PutObjectCommand({ Bucket, Key: "spark-events/test", Body: "text" }));
+const list = (Bucket: string) => (client: S3Client) => client.send(new ListObjectsV2Command({ Bucket }));
