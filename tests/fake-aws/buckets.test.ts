@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { sampleFolders, sampleObjects, upload } from "../../commands/sample-data";
 import { bucketFiles } from "../../commands/source-files";
 import { makeBucket } from "../../infra/services/object-store-contents";
+import { terminalReporter } from "../../toolchain/progress";
 import { element, FakeAws, type Keys, region } from "./fake-aws";
 import { prefix } from "./traces";
 
@@ -77,7 +78,7 @@ describe("a bucket of the program's, on an S3 that is not MinIO", () => {
 });
 
 describe("sample data", () => {
-  const quiet = { task: () => ({ update: () => undefined, done: () => undefined, fail: () => undefined }) };
+  const quiet = terminalReporter({ write: () => true });
   const [media] = sampleFolders;
 
   test("is put once; what is there stays, what was changed is put again", async () => {
