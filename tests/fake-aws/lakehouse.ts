@@ -177,6 +177,8 @@ export class Lakehouse {
     const token = this.tokenOf[account];
     return {
       ...described,
+      // Tests may run beside others: slow is not wrong.
+      waitTimeout: 420,
       envs: [...described.envs, ...this.environment, ...(token === undefined ? [] : podIdentity)],
       uploads: [
         ...described.uploads,
