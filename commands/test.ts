@@ -2,68 +2,22 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
-import {
-  type Cluster,
-  clusterSettings,
-  type ClusterSettings,
-  destroyCluster,
-} from "../toolchain/cluster/index";
-import { dockerClient, elapsed, projectFolder, type Reporter } from "../toolchain/index";
+import { clusterSettings, type ClusterSettings, destroyCluster } from "../toolchain/cluster/index";
+import { dockerClient, projectFolder, type Reporter } from "../toolchain/index";
 import { ensureChromium } from "./chromium";
 import { bringUpCluster } from "./cluster";
-import { type Command, type Context, messageOf } from "./command";
+import { type Command, type Context } from "./command";
 import { type Prepared, prepareMachine } from "./prepare";
 import { checkPython } from "./python-checks";
 import { removeImages, stackImages } from "./stack-images";
-import { table } from "./table";
-import { add, closingLine, type Counts, none, vitestCounts } from "./test-counts";
+import { none, vitestCounts } from "./test-counts";
+import { onOwnCluster, type StageWork, TestRun } from "./test-run";
 
 /** The tests' stack on Kubernetes. */
 const clusterStack = "cluster";
 
 /** The tests' own stack: its images, volumes and ports stand beside those of a running dev stack. */
 const testStack = "e2e";
-
-interface Outcome {
-  name: string;
-  ok: boolean;
-  counts: Counts;
-  milliseconds: number;
-}
-
-type StageWork = () => Promise<{ ok: boolean; counts: Counts }>;
-
-/** Runs stages one after the other and keeps the score. */
-class TestRun {
-  readonly outcomes: Outcome[] = [];
-
-  async stage(name: string, work: StageWork): Promise<boolean> {
-    console.log(`\n── ${name} ${"─".repeat(Math.max(3, 70 - name.length))}`);
-    const start = performance.now();
-    const { ok, counts: told } = await work().catch((error: unknown) => {
-      console.error(messageOf(error));
-      return { ok: false, counts: none };
-    });
-    // A stage that breaks before or after its tests has failed, too.
-    const counts = ok || told.failed > 0 ? told : { ...told, failed: 1 };
-    this.outcomes.push({ name, ok, counts, milliseconds: performance.now() - start });
-    return ok;
-  }
-
-  /** Prints the score, closing with one line that machines read, too. @returns the exit code. */
-  close(): number {
-    const rows = this.outcomes.map(({ name, ok, counts, milliseconds }) => [
-      name,
-      ok ? "passed" : "FAILED",
-      closingLine(counts),
-      elapsed(milliseconds),
-    ]);
-    console.log(`\n${table(["stage", "outcome", "tests", "time"], rows)}\n`);
-    const total = this.outcomes.reduce((sum, { counts }) => add(sum, counts), none);
-    console.log(closingLine(total));
-    return this.outcomes.every(({ ok }) => ok) ? 0 : 1;
-  }
-}
 
 /** Runs a program that writes to this one's terminal. @returns the exit code. */
 function runVisibly(program: string, args: readonly string[], context: Context, env = {}): Promise<number> {
@@ -153,22 +107,17 @@ const testCluster = {
 async function clusterStages(run: TestRun, context: Context, env: Record<string, string>): Promise<void> {
   const { reporter, signal } = context;
   const settings = clusterSettings(testCluster);
-  let cluster: Cluster | undefined;
-  await run.stage("cluster", async () => {
-    cluster = await bringUpCluster({ reporter, signal, settings });
-    return { ok: true, counts: none };
+  await onOwnCluster(run, {
+    bringUp: () => bringUpCluster({ reporter, signal, settings }),
+    async test({ kubeconfig }) {
+      await run.stage(
+        "kubernetes-plugin tests",
+        vitest("kubernetes-plugin", context, [], { ...env, LAKESTACK_KUBECONFIG: kubeconfig }),
+      );
+      await run.stage("cluster tests", vitest("cluster", context, [], { ...env, ...testCluster }));
+    },
+    remove: () => removeTestCluster(settings, reporter),
   });
-  if (cluster === undefined) return;
-  const { kubeconfig } = cluster;
-  try {
-    await run.stage(
-      "kubernetes-plugin tests",
-      vitest("kubernetes-plugin", context, [], { ...env, LAKESTACK_KUBECONFIG: kubeconfig }),
-    );
-    await run.stage("cluster tests", vitest("cluster", context, [], { ...env, ...testCluster }));
-  } finally {
-    await removeTestCluster(settings, reporter);
-  }
 }
 
 async function removeTestCluster(settings: ClusterSettings, reporter: Reporter): Promise<void> {
