@@ -268,9 +268,12 @@ describe("pods", () => {
 });
 
 describe("measurements", () => {
-  it("of pods and of the node are served as on any cluster", async () => {
+  beforeAll(async () => {
     await space.apply(pod("burner", "while :; do :; done"), pod("idler"));
     await space.ready("burner", "idler");
+  });
+
+  it("of pods and of the node are served as on any cluster", async () => {
     const used = (name: string) =>
       space
         .run("top", "pod", name, "--no-headers")
@@ -287,13 +290,13 @@ describe("measurements", () => {
       (found) => found.length === 2,
     );
     expect(milli).toBeLessThan(20);
-    await space.run("delete", "pod", "burner", "idler");
+    await space.run("delete", "pod", "burner");
     expect(await kubectl(["top", "node", "--no-headers"])).toMatch(/^lakestack\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/);
   });
 
   it("are told to nobody but the API server, which asks who may see them", async () => {
     const answer = await space.sh(
-      "asker",
+      "idler",
       "wget -q -T 5 --no-check-certificate -O - https://10.95.0.1:10251/apis/metrics.k8s.io/v1beta1/pods 2>&1 || true",
     );
     expect(answer).not.toContain("PodMetrics");
