@@ -73,10 +73,7 @@ describe("with cert-manager and an ingress controller", () => {
     expect(outputs.caCertificate.trim()).toBe(authority.certificate.trim());
     expect(outputs.caCertificate).not.toBe(before.caCertificate);
     // The client trusts that authority and no other.
-    const [[rows] = []] = await until("an answer", 120, () =>
-      lakehouse.query("SELECT count(*) FROM iceberg.newtral.media"),
-    );
-    expect(Number(rows)).toBeGreaterThan(200);
+    expect(await until("an answer", 120, () => lakehouse.query("SELECT 1"))).toEqual([[1]]);
 
     expect(outputs.airflowUrl).toBe(`https://${host}`);
     const { metadata, spec } = await found<Ingress>("ingress", "airflow-api-door");
