@@ -8,7 +8,7 @@ import { inNamespace, isReady, Lakehouse, namespace, pods } from "./lakehouse";
 let lakehouse: Lakehouse;
 
 /** With two workers on two cores that others use, too: a third is wanted early, and let go soon. */
-const scaling = { sparkWorkersMost: 3, scaleBusyPercent: 20, scaleIdleSeconds: 15 };
+const scaling = { sparkWorkersMost: 3, scaleBusyPercent: 10, scaleIdleSeconds: 60 };
 
 beforeAll(async () => {
   lakehouse = await Lakehouse.prepare();

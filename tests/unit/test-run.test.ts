@@ -1,46 +1,88 @@
-import { describe, expect, it, vi } from "vitest";
-import { onOwnCluster, TestRun } from "../../commands/test-run";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { none } from "../../commands/test-counts";
+import { type StageWork, TestRun } from "../../commands/test-run";
 
-/** The order in which the stages of a cluster are gone through, and the exit code at the end. */
-async function through(faults: { bringUp?: Error; test?: Error; remove?: Error }) {
-  const seen: string[] = [];
-  const step = (name: keyof typeof faults) => () => {
-    seen.push(name);
-    const fault = faults[name];
-    return fault === undefined ? Promise.resolve() : Promise.reject(fault);
-  };
-  vi.spyOn(console, "log").mockReturnValue(undefined);
-  vi.spyOn(console, "error").mockReturnValue(undefined);
-  const run = new TestRun();
-  const error: unknown = await onOwnCluster(run, {
-    bringUp: step("bringUp"),
-    test: step("test"),
-    remove: step("remove"),
-  }).catch((reason: unknown) => reason);
-  const code = run.close();
+let printed = "";
+
+beforeEach(() => {
+  printed = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+  vi.spyOn(console, "log").mockImplementation((text) => {
+    printed += `${String(text)}\n`;
+  });
+});
+
+afterEach(() => {
   vi.restoreAllMocks();
-  return { seen, code, error };
-}
+});
 
-describe("the tests' cluster", () => {
-  it("is removed when it could not be brought up, and nothing is tested on it", async () => {
-    expect(await through({ bringUp: new Error("not ready") })).toEqual({
-      seen: ["bringUp", "remove"],
-      code: 1,
-      error: undefined,
-    });
+/** A stage that prints a line before and after it has waited. */
+const says =
+  (text: string, milliseconds: number, passed = 1): StageWork =>
+  async (output) => {
+    output.write(`${text} begins\n`);
+    await sleep(milliseconds);
+    output.write(`${text} ends\n`);
+    return { ok: true, counts: { ...none, passed } };
+  };
+
+const breaks: StageWork = () => Promise.reject(new Error("the engine is gone"));
+
+/** The lines that stages have printed themselves. */
+const lines = () => printed.split("\n").filter((line) => /(begins|ends)$/.test(line));
+
+describe("stages beside each other", () => {
+  it("run at the same time, and print as if one after the other", async () => {
+    const run = new TestRun();
+    let waiting = 0;
+    let most = 0;
+    const watched =
+      (work: StageWork): StageWork =>
+      async (output) => {
+        most = Math.max(most, ++waiting);
+        return work(output).finally(() => waiting--);
+      };
+    await run.beside(
+      async (lane) => {
+        await lane.stage("a", watched(says("a", 30)));
+        await lane.stage("b", watched(says("b", 30)));
+      },
+      async (lane) => lane.stage("c", watched(says("c", 10))),
+    );
+    expect(most).toBe(2);
+    expect(lines()).toEqual(["a begins", "a ends", "b begins", "b ends", "c begins", "c ends"]);
   });
 
-  it("is removed when the tests break off", async () => {
-    const broken = new Error("interrupted");
-    expect(await through({ test: broken })).toMatchObject({
-      seen: ["bringUp", "test", "remove"],
-      error: broken,
-    });
+  it("print as they go once the others are through", async () => {
+    const run = new TestRun();
+    const result = await run.beside(
+      async (lane) => {
+        await lane.stage("short", says("short", 5));
+      },
+      async (lane) => {
+        await lane.stage("long", says("long", 60));
+        return "what the second lane found";
+      },
+    );
+    expect(lines()).toEqual(["short begins", "short ends", "long begins", "long ends"]);
+    expect(result).toBe("what the second lane found");
   });
 
-  it("that is left behind fails the run", async () => {
-    expect(await through({})).toMatchObject({ code: 0 });
-    expect(await through({ remove: new Error("in use") })).toMatchObject({ code: 1 });
+  it("all count, and one that breaks fails the run without stopping the other lane", async () => {
+    const run = new TestRun();
+    await run.beside(
+      async (lane) => {
+        await lane.stage("broken", breaks);
+      },
+      (lane) => lane.stage("whole", says("whole", 5, 7)),
+    );
+    expect(run.close()).toBe(1);
+    expect(printed).toContain("the engine is gone");
+    expect(printed).toMatch(/broken\s+FAILED\s+0 passed, 1 failed/);
+    expect(printed.trimEnd()).toMatch(/7 passed, 1 failed, 0 skipped$/);
   });
 });
