@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { Writable } from "node:stream";
-import { type Cluster, clusterSettings, destroyCluster } from "../toolchain/cluster/index";
+import { testImages } from "../infra/image-builds";
+import { type Cluster, clusterSettings, destroyCluster, loadImages } from "../toolchain/cluster/index";
 import { dockerClient, projectFolder, terminalReporter } from "../toolchain/index";
 import { ensureChromium } from "./chromium";
 import { bringUpCluster } from "./cluster";
@@ -122,7 +123,11 @@ const testCluster = {
   LAKESTACK_CLUSTER_PORTS: "28443:8443,28081:8081,29001:9000",
 };
 
-/** Brings the tests' cluster up, and runs on it what needs no stack. @returns whether there is a cluster. */
+/**
+ * Brings the tests' cluster up with the stack's images in it, and runs on it what needs no stack.
+ *
+ * @returns whether there is a cluster.
+ */
 async function emptyClusterStages(
   lane: Lane,
   context: Context,
@@ -130,12 +135,19 @@ async function emptyClusterStages(
 ): Promise<boolean> {
   let cluster: Cluster | undefined;
   await lane.stage("cluster", async (output) => {
+    const { signal } = context;
     const reporter = output === process.stdout ? context.reporter : terminalReporter(output);
-    cluster = await bringUpCluster({
+    const up = await bringUpCluster({ reporter, signal, settings: clusterSettings(testCluster) });
+    const { docker, images } = await prepareMachine({
+      stack: clusterStack,
       reporter,
-      signal: context.signal,
-      settings: clusterSettings(testCluster),
+      signal,
+      forTests: true,
     });
+    const served = [...images].filter(([name]) => name !== "builder" && !testImages.has(name));
+    const references = served.map(([, reference]) => reference);
+    await loadImages(up, references, { docker, reporter, signal });
+    cluster = up;
     return { ok: true, counts: none };
   });
   if (cluster === undefined) return false;
@@ -163,7 +175,7 @@ async function stagesOnContainers(run: TestRun, context: Context, { prepared, en
   try {
     const clusterIsUp = await run.beside(
       async (lane) => {
-        for (const project of ["docker-plugin", "toolchain", "e2e"])
+        for (const project of ["docker-plugin", "toolchain", "fake-aws", "e2e"])
           await lane.stage(`${project} tests`, vitest(project, context, [], env));
       },
       async (lane) => {
@@ -179,7 +191,7 @@ async function stagesOnContainers(run: TestRun, context: Context, { prepared, en
 
 export const all: Command = {
   usage:
-    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, end-to-end tests on containers and on Kubernetes",
+    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, of the services on a fake AWS, end-to-end tests on containers and on Kubernetes",
   afterInterrupt: `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`,
   async run(_args, context) {
     const run = new TestRun();
@@ -215,6 +227,16 @@ export const endToEnd: Command = {
     const run = new TestRun();
     const { env } = await prepare(context);
     await run.stage("e2e tests", vitest("e2e", context, args, env));
+    return run.close();
+  },
+};
+
+export const onFakeAws: Command = {
+  usage:
+    "npm run test:fake-aws [-- VITEST ARGUMENTS]     the services' AWS side, on a fake AWS in a container",
+  async run(args, context) {
+    const run = new TestRun();
+    await run.stage("fake-aws tests", vitest("fake-aws", context, args));
     return run.close();
   },
 };
