@@ -28,6 +28,7 @@ const at = (time: Date) => counts(`newtral."media#${time.toISOString()}"`);
 
 let before: { rows: number; ids: number };
 let time: Date;
+let smallFiles: number;
 
 beforeAll(async () => {
   // Small batches, one file each.
@@ -43,7 +44,7 @@ beforeAll(async () => {
 });
 
 test("small files become few, while the table is read, and no row comes or goes", async () => {
-  const smallFiles = await files();
+  smallFiles = await files();
   expect(smallFiles).toBeGreaterThan(5);
   // It begins before the files are replaced, and goes on until they are.
   const reading = query(
@@ -74,6 +75,9 @@ test("no batch is ingested while files are replaced", async () => {
 
 test("the table can still be read as it was, and Trino knows its columns", async () => {
   expect(await at(time)).toEqual(before);
+  expect(await value(`SELECT count(*) FROM iceberg.newtral."media#${time.toISOString()}$files"`)).toBe(
+    smallFiles,
+  );
   expect(await xcom<Swept>(dag, "compacted", "sweep")).toMatchObject({ removed: 0 });
   const stats = await query(`SHOW STATS FOR ${table}`);
   const distinct = stats.find(([column]) => column === "id")?.[2];
@@ -83,7 +87,7 @@ test("the table can still be read as it was, and Trino knows its columns", async
 test("Iceberg's own removal of files, which knows nothing of older states, is refused", async () => {
   await expect(
     query(`ALTER TABLE ${table} EXECUTE remove_orphan_files(retention_threshold => '7d')`),
-  ).rejects.toThrow(/gc|GC|garbage/);
+  ).rejects.toThrow(/shorter than the minimum retention/);
 });
 
 test("young files stay, although no state that is kept needs them", async () => {
@@ -100,7 +104,9 @@ test("files that no kept state needs go, with the states before, and no row of t
   expect(removed).toBeGreaterThan(in_use);
   expect([files, kept]).toEqual([in_use + removed, 0]);
   expect(await counts("newtral.media")).toEqual(before);
-  await expect(at(time)).rejects.toThrow();
+  // Asked for the table itself, Trino might answer from its memory.
+  const state = `iceberg.newtral."media#${time.toISOString()}$snapshots"`;
+  await expect(query(`SELECT * FROM ${state}`)).rejects.toThrow(/Failed to get status for file/);
 });
 
 test("every table has a pool that batches share and compaction has to itself", async () => {
