@@ -38,8 +38,9 @@ export class CatalogClient {
     const answer = await fetch(`${base}/v1/config?warehouse=${warehouse}`);
     if (!answer.ok) throw new CatalogError(`GET config: HTTP ${answer.status} ${await answer.text()}`);
     const { overrides = {}, defaults = {} } = (await answer.json()) as Record<string, Record<string, string>>;
+    // As it is: the server has encoded it for paths.
     const prefix = overrides["prefix"] ?? defaults["prefix"] ?? "";
-    const client = new CatalogClient(`${base}/v1/${encodeURIComponent(prefix)}`, namespace);
+    const client = new CatalogClient(`${base}/v1/${prefix}`, namespace);
     await client.ask("POST", "/namespaces", { namespace: [namespace], properties: {} }, [conflict]);
     return client;
   }
@@ -54,7 +55,7 @@ export class CatalogClient {
     const field = (id: number, column: string, type: string) => ({ id, name: column, required: false, type });
     const fields = [field(1, "id", "string"), field(2, "text", "string"), field(3, "at", "timestamptz")];
     const schema = { type: "struct", "schema-id": 0, fields };
-    const body = { name, schema, properties: { "format-version": "2" } };
+    const body = { name, schema, "stage-create": false, properties: { "format-version": "2" } };
     return known(name, await this.ask("POST", `/namespaces/${this.namespace}/tables`, body));
   }
 
@@ -66,12 +67,10 @@ export class CatalogClient {
    * Commits as Iceberg's clients commit an append: one snapshot more on `main`, on condition that the table and its
    * newest snapshot are the known ones. What the snapshot names, a list of manifests, is not there: nobody reads it here.
    *
-   * @param count snapshots in this one commit; more than one only to give a table a history.
    * @returns what became of it; `table` is brought up to date with what was committed.
    */
-  async append(table: KnownTable, count = 1): Promise<Answer> {
-    const snapshots = Array.from({ length: count }, () => Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));
-    const newest = snapshots.at(-1);
+  async append(table: KnownTable): Promise<Answer> {
+    const snapshot = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
     const response = await fetch(`${this.prefix}${this.path(table.name)}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -81,27 +80,27 @@ export class CatalogClient {
           { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": table.snapshot ?? null },
         ],
         updates: [
-          ...snapshots.map((id, index) => ({
+          {
             action: "add-snapshot",
             snapshot: {
-              "snapshot-id": id,
-              "parent-snapshot-id": snapshots[index - 1] ?? table.snapshot,
-              "sequence-number": table.sequence + index + 1,
+              "snapshot-id": snapshot,
+              "parent-snapshot-id": table.snapshot,
+              "sequence-number": table.sequence + 1,
               "timestamp-ms": Date.now(),
-              "manifest-list": `${table.location}/metadata/snap-${id}-1-${crypto.randomUUID()}.avro`,
+              "manifest-list": `${table.location}/metadata/snap-${snapshot}-1-${crypto.randomUUID()}.avro`,
               "schema-id": 0,
               summary,
             },
-          })),
-          { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": newest },
+          },
+          { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": snapshot },
         ],
       }),
     });
     const text = await response.text();
     if (response.status === conflict) return "conflict";
     if (!response.ok) throw new CatalogError(`HTTP ${response.status} ${text.slice(0, 300)}`);
-    table.snapshot = newest;
-    table.sequence += count;
+    table.snapshot = snapshot;
+    table.sequence += 1;
     return "committed";
   }
 

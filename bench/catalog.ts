@@ -2,17 +2,17 @@ import { mkdir, writeFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import { type Command, type Context, readOptions } from "../commands/command";
-import { table } from "../commands/table";
+import { bytes, table } from "../commands/table";
 import { projectFolder, UserError } from "../toolchain/index";
 import { catalogChart } from "./catalog-chart";
-import { CatalogClient, CatalogError, type KnownTable } from "./catalog-client";
+import { CatalogClient, CatalogError } from "./catalog-client";
 import { type OwnStack, catalogPort, withOwnStack } from "./own-stack";
 import { type PointerMeasurement, measurePointers, preparePointers } from "./postgres-pointers";
 import { percentile, rounded } from "./statistics";
 
 const usage = `npm run bench:catalog [-- OPTIONS]     commits a second, on a stack of its own that is removed afterwards
   --writers 1,2,4,8,16,32     numbers of writers at once
-  --seconds 5                 how long each measurement lasts
+  --seconds 4                 how long each measurement lasts
   --keep                      leave the stack up for the next benchmark`;
 
 const resultFile = path.join(projectFolder, "bench", "results", "catalog.json");
@@ -37,25 +37,15 @@ export interface CatalogMeasurement {
   cpu: { catalog: number; database: number; objectStore: number; client: number };
 }
 
-/** What a commit takes by the number of snapshots that the table has. */
-export interface HistoryMeasurement {
-  snapshots: number;
-  commitsPerSecond: number;
-  p50: number;
-  p95: number;
-}
-
 export interface CatalogResult {
   machine: { cores: number; memoryGiB: number; node: string };
   seconds: number;
   nessie: CatalogMeasurement[];
   /** The baseline: the same compare-and-set, and nothing else, on the same PostgreSQL. */
   postgres: PointerMeasurement[];
-  history: HistoryMeasurement[];
+  /** Bytes by which the catalog's database has grown, for each commit: Nessie keeps the history of all tables there. */
+  bytesPerCommit: number;
 }
-
-/** Snapshots of a table before it is replaced by a new one, so that its history is no part of what is measured. */
-const freshSnapshots = 100;
 
 async function benchmark(
   context: Context,
@@ -81,19 +71,17 @@ async function benchmark(
   // Java compiles what it runs often.
   for (const tables of ["one", "many"] as const) await run([first], tables, 8);
   const nessie: CatalogMeasurement[] = [];
+  const size = await databaseSize(own);
   for (const writers of levels) {
     for (const tables of ["one", "many"] as const) nessie.push(await run([first], tables, writers));
   }
-  const history = [];
-  for (const snapshots of [1, 500, 1000, 2000]) {
-    task.update(`a table with ${snapshots} snapshots`);
-    history.push(await measureHistory(first, snapshots, seconds));
-  }
+  const written = nessie.reduce((sum, { commits }) => sum + commits, 0);
+  const bytesPerCommit = Math.round(((await databaseSize(own)) - size) / written);
 
   task.update("starting the second catalog");
   await own.onlyRun([...base, "catalog-1", "catalog-2"]);
   await run([first, second], "many", 8);
-  for (const writers of levels.filter((each) => each > 1)) {
+  for (const writers of levels.filter((each) => each >= 8)) {
     for (const tables of ["one", "many"] as const) nessie.push(await run([first, second], tables, writers));
   }
 
@@ -107,10 +95,10 @@ async function benchmark(
       postgres.push(await measurePointers(own, tables, writers, Math.max(2, Math.round(seconds / 2))));
     }
   }
-  task.done(`${nessie.length + postgres.length + history.length} measurements`);
+  task.done(`${nessie.length + postgres.length} measurements`);
   const memoryGiB = Math.round(os.totalmem() / 2 ** 30);
   const machine = { cores: os.availableParallelism(), memoryGiB, node: process.version };
-  return { machine, seconds, nessie, postgres, history };
+  return { machine, seconds, nessie, postgres, bytesPerCommit };
 }
 
 async function measure(
@@ -121,9 +109,13 @@ async function measure(
   seconds: number,
   signal: AbortSignal,
 ): Promise<CatalogMeasurement> {
-  const supply = new TableSupply(clients[0] as CatalogClient);
-  const places = Array.from({ length: tables === "one" ? 1 : writers }, (_, index) => index);
-  for (const place of places) await supply.add(place, tables === "one" ? 12 : 4);
+  const names: string[] = [];
+  for (let made = 0; made < (tables === "one" ? 1 : writers); made++) {
+    const { name } = await (clients[0] as CatalogClient).create(
+      `t_${crypto.randomUUID().replaceAll("-", "")}`,
+    );
+    names.push(name);
+  }
 
   const before = await processorTime(own, clients.length);
   const start = performance.now();
@@ -132,8 +124,7 @@ async function measure(
     Array.from({ length: writers }, (_, writer) =>
       write(
         clients[writer % clients.length] as CatalogClient,
-        supply,
-        tables === "one" ? 0 : writer,
+        names[writer % names.length] as string,
         () => performance.now() < end && !signal.aborted,
       ),
     ),
@@ -172,81 +163,30 @@ interface Outcome {
 }
 
 /** One writer. As Iceberg's clients do, it looks at the table again when it has changed, and repeats; it does not wait. */
-async function write(
-  client: CatalogClient,
-  supply: TableSupply,
-  place: number,
-  goesOn: () => boolean,
-): Promise<Outcome> {
+async function write(client: CatalogClient, name: string, goesOn: () => boolean): Promise<Outcome> {
   const outcome: Outcome = { latencies: [], conflicts: 0, errors: 0 };
-  let table: KnownTable | undefined;
+  let table = await client.load(name);
+  let start = performance.now();
   while (goesOn()) {
-    const start = performance.now();
-    for (let first = true; first || goesOn(); first = false) {
-      const name = supply.current(place, table);
-      if (table?.name !== name) table = await client.load(name);
-      const answer = await client.append(table).catch((error: unknown) => {
-        if (!(error instanceof CatalogError)) throw error;
-        outcome.errors += 1;
-        return "error" as const;
-      });
-      if (answer === "committed") {
-        outcome.latencies.push(performance.now() - start);
-        break;
-      }
-      if (answer === "conflict") outcome.conflicts += 1;
-      table = await client.load(table.name);
+    const answer = await client.append(table).catch((error: unknown) => {
+      if (!(error instanceof CatalogError)) throw error;
+      return "error" as const;
+    });
+    if (answer === "committed") {
+      outcome.latencies.push(performance.now() - start);
+      start = performance.now();
+    } else {
+      outcome[answer === "conflict" ? "conflicts" : "errors"] += 1;
+      table = await client.load(name);
     }
   }
   return outcome;
 }
 
-/** Tables made before they are needed, so that none grows a history while it is measured. */
-class TableSupply {
-  private static made = 0;
-  private readonly names = new Map<number, string[]>();
-
-  constructor(private readonly client: CatalogClient) {}
-
-  async add(place: number, count: number): Promise<void> {
-    const names = [];
-    for (let made = 0; made < count; made++) {
-      const name = `t${(TableSupply.made += 1)}_${Date.now()}`;
-      await this.client.create(name);
-      names.push(name);
-    }
-    this.names.set(place, names);
-  }
-
-  /** The table to write into: the next one, when the present one has got its share. */
-  current(place: number, table: KnownTable | undefined): string {
-    const names = this.names.get(place) ?? [];
-    if (table?.name === names[0] && (table?.sequence ?? 0) >= freshSnapshots && names.length > 1) names.shift();
-    return names[0] ?? "";
-  }
-}
-
-async function measureHistory(
-  client: CatalogClient,
-  snapshots: number,
-  seconds: number,
-): Promise<HistoryMeasurement> {
-  const table = await client.create(`history${snapshots}_${Date.now()}`);
-  await client.append(table, snapshots);
-  const latencies: number[] = [];
-  const start = performance.now();
-  // The fewer, the less the history grows while it is measured.
-  while (performance.now() - start < seconds * 1000 && latencies.length < 100) {
-    const begin = performance.now();
-    await client.append(table);
-    latencies.push(performance.now() - begin);
-  }
-  return {
-    snapshots,
-    commitsPerSecond: rounded((1000 * latencies.length) / (performance.now() - start)),
-    p50: rounded(percentile(latencies, 0.5)),
-    p95: rounded(percentile(latencies, 0.95)),
-  };
+/** Bytes of the catalog's database on disk. */
+async function databaseSize(own: OwnStack): Promise<number> {
+  const [[size = ""] = []] = await own.sql("catalog", "VACUUM", "SELECT pg_database_size('catalog')");
+  return Number(size);
 }
 
 type Usage = Record<"catalog" | "database" | "objectStore" | "client", number>;
@@ -264,13 +204,14 @@ async function processorTime(own: OwnStack, catalogs: number): Promise<Usage> {
 }
 
 /** The measurements as tables. */
-export function report({ nessie, postgres, history }: CatalogResult): string {
+export function report({ nessie, postgres, bytesPerCommit }: CatalogResult): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const baseline = (tables: string, writers: number) =>
     postgres.find((each) => each.tables === tables && each.writers === writers);
   const main = nessie.map((each) => {
     const plain = baseline(each.tables, each.writers);
-    const ratio = plain === undefined ? "" : `1 : ${(plain.commitsPerSecond / each.commitsPerSecond).toFixed(0)}`;
+    const ratio =
+      plain === undefined ? "" : `1 : ${(plain.commitsPerSecond / each.commitsPerSecond).toFixed(0)}`;
     return [
       String(each.catalogs),
       each.tables,
@@ -288,31 +229,33 @@ export function report({ nessie, postgres, history }: CatalogResult): string {
   return [
     table(
       [
-        ...["catalogs", "tables", "writers", "commits/s", "HTTP 409", "errors", "p50", "p95", "processor each"],
+        ...[
+          "catalogs",
+          "tables",
+          "writers",
+          "commits/s",
+          "HTTP 409",
+          "errors",
+          "p50",
+          "p95",
+          "processor each",
+        ],
         ...["PostgreSQL alone/s", "ratio"],
       ],
       main,
     ),
     "",
-    table(
-      ["snapshots of the table", "commits/s, one writer", "p50", "p95"],
-      history.map((each) => [
-        String(each.snapshots),
-        each.commitsPerSecond.toFixed(1),
-        `${each.p50.toFixed(0)} ms`,
-        `${each.p95.toFixed(0)} ms`,
-      ]),
-    ),
+    `Each commit adds ${bytes(bytesPerCommit)} to the catalog's database.`,
   ].join("\n");
 }
 
 export const command: Command = {
   usage,
-  afterInterrupt: "The benchmark's stack is removed.",
+  afterInterrupt: "Its stack is removed, unless it was to be kept (--keep).",
   async run(args, context) {
     const { values } = readOptions(usage, args, {
       writers: { type: "string", default: "1,2,4,8,16,32" },
-      seconds: { type: "string", default: "5" },
+      seconds: { type: "string", default: "4" },
       keep: { type: "boolean", default: false },
     });
     if (!/^[1-9]\d*(,[1-9]\d*)*$/.test(values.writers) || !/^[1-9]\d*$/.test(values.seconds)) {

@@ -23,7 +23,7 @@ const passphraseFile = path.join(toolFolder, "bench-passphrase");
 const portShift = 7_000;
 export const catalogPort = 19_120 + portShift;
 
-/** Two catalogs, of which one is stopped where one is measured. The rest is as on a laptop. */
+/** Two catalogs, of which one is stopped where one is measured; Airflow as it is measured first. The rest is as on a laptop. */
 const settings: Record<string, string | number | boolean> = {
   platform: "docker",
   trinoPort: 8443 + portShift,
@@ -37,6 +37,8 @@ const settings: Record<string, string | number | boolean> = {
   catalogPort,
   publishCatalog: true,
   catalogReplicas: 2,
+  airflowSchedulers: 1,
+  airflowParallelism: 1,
 };
 
 /** A real stack to measure, and what measurements ask of it. */
@@ -57,12 +59,14 @@ export class OwnStack {
 
   /** Stops every service but these, so that what is measured has the machine to itself; starts these. */
   async onlyRun(services: readonly string[]): Promise<void> {
-    for (const { id, service, state } of await stackContainers(this.docker, stack)) {
-      const container = this.docker.getContainer(id);
-      if (services.includes(service)) {
-        if (state !== "running") await container.start();
-      } else if (state === "running") await container.stop({ t: 60 });
-    }
+    await Promise.all(
+      (await stackContainers(this.docker, stack)).map(async ({ id, service, state }) => {
+        const container = this.docker.getContainer(id);
+        if (services.includes(service)) {
+          if (state !== "running") await container.start();
+        } else if (state === "running") await container.stop({ t: 60 });
+      }),
+    );
     for (const service of services) await this.healthy(service);
   }
 
@@ -83,14 +87,28 @@ export class OwnStack {
 
   /** Seconds of processor time that the services have used so far. */
   async cpuSeconds(services: readonly string[]): Promise<number> {
-    const used = await Promise.all(services.map(async (service) => usedSeconds(await this.container(service))));
+    const used = await Promise.all(
+      services.map(async (service) => usedSeconds(await this.container(service))),
+    );
     return used.reduce((sum, seconds) => sum + seconds, 0);
   }
 
   /** Asks PostgreSQL, as its superuser. @returns the rows, each a list of texts. */
   async sql(database: string, ...statements: string[]): Promise<string[][]> {
     const commands = statements.flatMap((statement) => ["-c", statement]);
-    const psql = ["psql", "-qAt", "-F", "\t", "-P", "pager=off", "-v", "ON_ERROR_STOP=1", "-d", database, ...commands];
+    const psql = [
+      "psql",
+      "-qAt",
+      "-F",
+      "\t",
+      "-P",
+      "pager=off",
+      "-v",
+      "ON_ERROR_STOP=1",
+      "-d",
+      database,
+      ...commands,
+    ];
     const output = await this.asSuperuser('exec "$@"', psql);
     return output
       .split(/\r?\n/)
@@ -112,7 +130,8 @@ export class OwnStack {
     let output = "";
     for await (const chunk of stream) output += String(chunk);
     const { ExitCode } = await process.inspect();
-    if (ExitCode !== 0) throw new Error(`${command[0] ?? ""} in ${service} ended with code ${ExitCode}:\n${output}`);
+    if (ExitCode !== 0)
+      throw new Error(`${command[0] ?? ""} in ${service} ended with code ${ExitCode}:\n${output}`);
     return output;
   }
 }
@@ -141,7 +160,8 @@ export async function withOwnStack<T>(
 
   await ensureDocker(reporter);
   // Without its state, what an earlier run left can't be used.
-  if (!existsSync(stateFolder) && (await belongings(dockerClient(), stack)).containers.length > 0) await remove(own);
+  if (!existsSync(stateFolder) && (await belongings(dockerClient(), stack)).containers.length > 0)
+    await remove(own);
   try {
     await mkdir(stateFolder, { recursive: true });
     if (!existsSync(passphraseFile)) {
@@ -151,8 +171,8 @@ export async function withOwnStack<T>(
     const { docker, tools } = await prepareMachine({ stack, reporter, signal });
     const cli = new PulumiCli(stack, tools.env, signal);
     if ((await cli.state()) === undefined) await cli.create();
-    // What an earlier benchmark has stopped is seen by looking.
-    await deploy(cli, own, ["--refresh"]);
+    // What an earlier benchmark has stopped, this one starts again where it needs it.
+    await deploy(cli, own, []);
     return await work(new OwnStack(docker, stackOutputs(await cli.outputs()), cli, own));
   } finally {
     if (!keep) await remove(own);

@@ -63,7 +63,8 @@ export function readPgbench(
 ): Pick<PointerMeasurement, "commitsPerSecond" | "conflictShare" | "mean"> {
   const number = (pattern: RegExp) => {
     const found = pattern.exec(output)?.[1];
-    if (found === undefined) throw new Error(`pgbench wrote nothing that fits ${String(pattern)}:\n${output}`);
+    if (found === undefined)
+      throw new Error(`pgbench wrote nothing that fits ${String(pattern)}:\n${output}`);
     return Number(found);
   };
   const attempts = number(/number of transactions actually processed: (\d+)/);

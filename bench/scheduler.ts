@@ -13,23 +13,14 @@ import { schedulerChart } from "./scheduler-chart";
 import { percentile, rounded } from "./statistics";
 
 const usage = `npm run bench:scheduler [-- OPTIONS]     tasks a second, on a stack of its own that is removed afterwards
-  --tasks 60     tasks of the run that is measured
-  --keep         leave the stack up for the next benchmark`;
+  --settings 1x1,1x2,1x4,1x8     schedulers, and tasks that each runs at a time; the first is the baseline
+  --tasks 40                     tasks of the run that is measured
+  --keep                         leave the stack up for the next benchmark`;
 
 const resultFile = path.join(projectFolder, "bench", "results", "scheduler.json");
 const chartFile = path.join(projectFolder, "docs", "bench", "scheduler.svg");
 const dagFile = path.join(projectFolder, "bench", "scheduler_dags.py");
 const dagFolder = "/opt/airflow/dags";
-
-/** Schedulers, and tasks that each runs at a time. The first is the baseline: one task after another. */
-const settings: readonly [schedulers: number, parallelism: number][] = [
-  [1, 1],
-  [1, 2],
-  [1, 4],
-  [1, 8],
-  [1, 16],
-  [2, 4],
-];
 
 /** One run of many tasks, each of which does nothing. */
 export interface SchedulerMeasurement {
@@ -39,8 +30,7 @@ export interface SchedulerMeasurement {
   /** From the first task queued to the last one ended. */
   seconds: number;
   tasksPerSecond: number;
-  /** Median of the seconds from queued to started, and from started to ended, of a task. */
-  launch: number;
+  /** Median of the seconds from started to ended of a task. */
   run: number;
   /** Seconds from the request for a run of one task, with nothing else to do, to that task's start. */
   delay: { median: number; most: number };
@@ -54,7 +44,12 @@ export interface SchedulerResult {
   results: SchedulerMeasurement[];
 }
 
-async function benchmark(context: Context, own: OwnStack, tasks: number): Promise<SchedulerResult> {
+async function benchmark(
+  context: Context,
+  own: OwnStack,
+  settings: readonly [schedulers: number, parallelism: number][],
+  tasks: number,
+): Promise<SchedulerResult> {
   const { reporter, signal } = context;
   const { airflowUrl, airflowUser, airflowPassword } = own.outputs;
   const login = () => AirflowClient.login(airflowUrl, airflowUser, airflowPassword, signal);
@@ -65,8 +60,13 @@ async function benchmark(context: Context, own: OwnStack, tasks: number): Promis
   const results: SchedulerMeasurement[] = [];
   for (const [schedulers, parallelism] of settings) {
     signal.throwIfAborted();
-    await own.change({ airflowSchedulers: schedulers, airflowParallelism: parallelism }, "airflow-scheduler*");
-    const names = schedulers === 1 ? ["airflow-scheduler"] : ["airflow-scheduler-1", "airflow-scheduler-2"];
+    await own.change(
+      { airflowSchedulers: schedulers, airflowParallelism: parallelism },
+      "airflow-scheduler*",
+    );
+    const names = Array.from({ length: schedulers }, (_, index) =>
+      schedulers === 1 ? "airflow-scheduler" : `airflow-scheduler-${index + 1}`,
+    );
     await own.onlyRun(["database", "airflow-api", "airflow-dag-processor", ...names]);
     for (const service of ["airflow-dag-processor", ...names]) await upload(own, service, text);
     if (results.length === 0) await own.execute("airflow-dag-processor", ["airflow", "dags", "reserialize"]);
@@ -105,7 +105,7 @@ async function measure(
 ): Promise<SchedulerMeasurement> {
   const id = `${schedulers}x${parallelism}-${Date.now()}`;
   const delays: number[] = [];
-  for (let turn = 0; turn < 6; turn++) {
+  for (let turn = 0; turn < 4; turn++) {
     const asked = Date.now() / 1000;
     const [only] = await runToEnd(own, airflow, "bench_one", `${id}-${turn}`, signal);
     // The first one also starts what runs the tasks.
@@ -122,7 +122,8 @@ async function measure(
   const after = await used();
   if (times.length !== tasks) throw new Error(`The run had ${times.length} tasks, expected ${tasks}`);
 
-  const seconds = Math.max(...times.map(({ ended }) => ended)) - Math.min(...times.map(({ queued }) => queued));
+  const seconds =
+    Math.max(...times.map(({ ended }) => ended)) - Math.min(...times.map(({ queued }) => queued));
   const each = (part: keyof typeof before) => rounded((after[part] - before[part]) / tasks, 3);
   const median = (values: number[]) => rounded(percentile(values, 0.5), 2);
   return {
@@ -130,7 +131,6 @@ async function measure(
     parallelism,
     seconds: rounded(seconds),
     tasksPerSecond: rounded(tasks / seconds, 2),
-    launch: median(times.map(({ queued, started }) => started - queued)),
     run: median(times.map(({ started, ended }) => ended - started)),
     delay: { median: median(delays), most: rounded(Math.max(...delays), 2) },
     cpu: { scheduler: each("scheduler"), api: each("api"), database: each("database") },
@@ -159,7 +159,8 @@ async function runToEnd(
   for (;;) {
     const state = (await airflow.run(dag, id))?.state;
     if (state === "success") break;
-    if (state === "failed" || Date.now() > until) throw new Error(`Run ${id} of ${dag} is ${state ?? "gone"}`);
+    if (state === "failed" || Date.now() > until)
+      throw new Error(`Run ${id} of ${dag} is ${state ?? "gone"}`);
     await sleep(500, undefined, { signal });
   }
   const rows = await own.sql(
@@ -180,7 +181,7 @@ export function report({ tasks, results }: Pick<SchedulerResult, "tasks" | "resu
   const seconds = (value: number) => `${value.toFixed(2)} s`;
   return table(
     [
-      ...["schedulers", "at a time, each", `${tasks} tasks`, "tasks/s", "to one at a time", "queued to started"],
+      ...["schedulers", "at a time, each", `${tasks} tasks`, "tasks/s", "to one at a time"],
       ...["started to ended", "delay, median", "delay, most", "processor each"],
     ],
     results.map((each) => [
@@ -189,7 +190,6 @@ export function report({ tasks, results }: Pick<SchedulerResult, "tasks" | "resu
       `${each.seconds.toFixed(1)} s`,
       each.tasksPerSecond.toFixed(2),
       `${(each.tasksPerSecond / baseline).toFixed(2)} ×`,
-      seconds(each.launch),
       seconds(each.run),
       seconds(each.delay.median),
       seconds(each.delay.most),
@@ -200,17 +200,29 @@ export function report({ tasks, results }: Pick<SchedulerResult, "tasks" | "resu
 
 export const command: Command = {
   usage,
-  afterInterrupt: "The benchmark's stack is removed.",
+  afterInterrupt: "Its stack is removed, unless it was to be kept (--keep).",
   async run(args, context) {
     const { values } = readOptions(usage, args, {
-      tasks: { type: "string", default: "60" },
+      settings: { type: "string", default: "1x1,1x2,1x4,1x8" },
+      tasks: { type: "string", default: "40" },
       keep: { type: "boolean", default: false },
     });
     const tasks = Number(values.tasks);
     if (!Number.isInteger(tasks) || tasks < 2 || tasks > 1000) {
       throw new UserError(`--tasks is "${values.tasks}", expected a whole number from 2 to 1000.`, usage);
     }
-    const result = await withOwnStack(context, values.keep, (own) => benchmark(context, own, tasks));
+    if (!/^[1-9]x[1-9]\d*(,[1-9]x[1-9]\d*)*$/.test(values.settings)) {
+      throw new UserError(
+        `--settings is "${values.settings}", expected SCHEDULERSxTASKS with commas between.`,
+        usage,
+      );
+    }
+    const settings = values.settings
+      .split(",")
+      .map((each) => each.split("x").map(Number) as [schedulers: number, parallelism: number]);
+    const result = await withOwnStack(context, values.keep, (own) =>
+      benchmark(context, own, settings, tasks),
+    );
     await mkdir(path.dirname(chartFile), { recursive: true });
     await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
     await writeFile(chartFile, schedulerChart(result));

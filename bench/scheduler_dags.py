@@ -2,7 +2,7 @@
 
 from airflow.sdk import DAG, task
 
-TASKS = 60
+TASKS = 40
 
 
 @task
