@@ -19,7 +19,7 @@ interface LoadedTable {
     "table-uuid": string;
     location: string;
     "last-sequence-number"?: number;
-    "current-snapshot-id"?: number;
+    "current-snapshot-id"?: number | null;
   };
 }
 

@@ -141,7 +141,7 @@ async function measure(
     catalogs: clients.length,
     writers,
     commits,
-    commitsPerSecond: rounded(commits / elapsed),
+    commitsPerSecond: rounded(commits / elapsed, 2),
     conflictShare: rounded(sum("conflicts") / (commits + sum("conflicts") + sum("errors")), 3),
     errors: sum("errors"),
     p50: rounded(percentile(latencies, 0.5)),
@@ -211,7 +211,9 @@ export function report({ nessie, postgres, bytesPerCommit }: CatalogResult): str
   const main = nessie.map((each) => {
     const plain = baseline(each.tables, each.writers);
     const ratio =
-      plain === undefined ? "" : `1 : ${(plain.commitsPerSecond / each.commitsPerSecond).toFixed(0)}`;
+      plain === undefined || each.commits === 0
+        ? ""
+        : `1 : ${(plain.commitsPerSecond / each.commitsPerSecond).toFixed(0)}`;
     return [
       String(each.catalogs),
       each.tables,

@@ -43,6 +43,8 @@ const settings: Record<string, string | number | boolean> = {
 
 /** A real stack to measure, and what measurements ask of it. */
 export class OwnStack {
+  private current = settings;
+
   constructor(
     readonly docker: Docker,
     readonly outputs: StackOutputs,
@@ -55,6 +57,16 @@ export class OwnStack {
     const found = (await stackContainers(this.docker, stack)).find((each) => each.service === service);
     if (found === undefined) throw new Error(`The stack has no container of ${service}`);
     return this.docker.getContainer(found.id);
+  }
+
+  /** Starts those of the services that an earlier benchmark has stopped; returns when all are healthy. */
+  async start(services: readonly string[]): Promise<void> {
+    await Promise.all(
+      (await stackContainers(this.docker, stack))
+        .filter(({ service, state }) => services.includes(service) && state !== "running")
+        .map(({ id }) => this.docker.getContainer(id).start()),
+    );
+    for (const service of services) await this.healthy(service);
   }
 
   /** Stops every service but these, so that what is measured has the machine to itself; starts these. */
@@ -81,6 +93,8 @@ export class OwnStack {
 
   /** Changes settings as a user does, and brings up those containers only whose names fit the pattern. */
   async change(values: Record<string, number>, pattern: string): Promise<void> {
+    if (Object.entries(values).every(([key, value]) => this.current[key] === value)) return;
+    this.current = { ...this.current, ...values };
     await configure(values);
     await deploy(this.cli, this.context, ["--target", `**::${pattern}`]);
   }
