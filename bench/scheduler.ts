@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
+import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pack } from "tar-stream";
 import { AirflowClient } from "../commands/airflow-client";
@@ -91,7 +92,7 @@ async function upload(own: OwnStack, service: string, text: string): Promise<voi
   files.entry({ name: "bench_dags.py", mode: 0o444 }, text);
   files.finalize();
   const container = await own.container(service);
-  await container.putArchive(files, { path: dagFolder });
+  await container.putArchive(await buffer(files), { path: dagFolder });
 }
 
 interface Setting {
