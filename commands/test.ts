@@ -163,7 +163,7 @@ async function stagesOnContainers(run: TestRun, context: Context, { prepared, en
   try {
     const clusterIsUp = await run.beside(
       async (lane) => {
-        for (const project of ["docker-plugin", "toolchain", "e2e"])
+        for (const project of ["docker-plugin", "toolchain", "fake-aws", "e2e"])
           await lane.stage(`${project} tests`, vitest(project, context, [], env));
       },
       async (lane) => {
@@ -179,7 +179,7 @@ async function stagesOnContainers(run: TestRun, context: Context, { prepared, en
 
 export const all: Command = {
   usage:
-    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, end-to-end tests on containers and on Kubernetes",
+    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, of the services on a fake AWS, end-to-end tests on containers and on Kubernetes",
   afterInterrupt: `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`,
   async run(_args, context) {
     const run = new TestRun();
@@ -215,6 +215,16 @@ export const endToEnd: Command = {
     const run = new TestRun();
     const { env } = await prepare(context);
     await run.stage("e2e tests", vitest("e2e", context, args, env));
+    return run.close();
+  },
+};
+
+export const onFakeAws: Command = {
+  usage:
+    "npm run test:fake-aws [-- VITEST ARGUMENTS]     the services' AWS side, on a fake AWS in a container",
+  async run(args, context) {
+    const run = new TestRun();
+    await run.stage("fake-aws tests", vitest("fake-aws", context, args));
     return run.close();
   },
 };
