@@ -72,8 +72,8 @@ def sweep(
     states = [state for state in sorted(set(metadata())) if loaded.io().newInputFile(state).exists()]
     if _place(current) not in map(_place, states):
         raise JobError(
-            f"The catalog's history of {table}, or the table's folder, lacks the state that readers see ({current}): is it "
-            "another catalog's, or another branch's? Nothing was removed."
+            f"The history of {table}, or the table's folder, lacks the state that readers see ({current}): is it another "
+            "catalog's, or another branch's? Nothing was removed."
         )
     used = {_place(file) for file in _files_of(spark, loaded, states)}
     listed = in_use = kept = freed = 0
