@@ -64,6 +64,18 @@ export default defineConfig({
         },
       },
       {
+        // A fake AWS in a container, and some of the services on it.
+        extends: true,
+        test: {
+          name: "fake-aws",
+          include: ["tests/fake-aws/**/*.test.ts"],
+          testTimeout: 5 * minutes,
+          hookTimeout: 10 * minutes,
+          fileParallelism: false,
+          globalSetup: ["tests/fake-aws/set-up.ts"],
+        },
+      },
+      {
         // The whole stack: one test after the other, since they share it.
         extends: true,
         test: {

@@ -56,6 +56,10 @@ const commands: Record<string, Entry> = {
     summary: "the end-to-end tests, on real containers",
     load: async () => (await import("./test.js")).endToEnd,
   },
+  "test:fake-aws": {
+    summary: "the tests of the services on a fake AWS in a container",
+    load: async () => (await import("./test.js")).onFakeAws,
+  },
   "test:cluster": {
     summary: "the tests on a Kubernetes cluster, which is made for them and removed",
     load: async () => (await import("./test.js")).onCluster,

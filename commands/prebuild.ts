@@ -6,6 +6,7 @@ import {
   imageBuilds,
   imageReference,
   prepareBuilderContext,
+  testImages,
 } from "../infra/image-builds";
 import { ensureImage, ImageBuildError } from "../toolchain/docker-plugin/image-builder";
 import { cacheFolder, projectFolder, type Reporter, type Task, UserError } from "../toolchain/index";
@@ -20,9 +21,6 @@ export interface PrebuildOptions {
   reporter: Reporter;
   signal: AbortSignal;
 }
-
-/** Images that no service runs. */
-const testImages = new Set(["checks"]);
 
 /**
  * Builds the stack's images under the names that the program gives them, each as soon as those that it needs are

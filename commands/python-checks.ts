@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import * as path from "node:path";
-import { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import type Docker from "dockerode";
 import { extract, pack, type Pack } from "tar-stream";
 import { projectFolder } from "../toolchain/index";
@@ -36,6 +36,7 @@ export interface PythonOutcome {
 export async function checkPython(
   docker: Docker,
   image: string,
+  output: Writable,
   signal: AbortSignal,
 ): Promise<PythonOutcome> {
   for (const { Id } of await docker.listContainers({ all: true, filters: { label: [label] } })) {
@@ -57,8 +58,9 @@ export async function checkPython(
     for (const name of packages) {
       for (const command of commands(name)) {
         signal.throwIfAborted();
-        console.log(`${name}$ ${command.join(" ")}`);
-        const code = await execute(docker, container, command, `${workplace}/${name}`, signal);
+        output.write(`${name}$ ${command.join(" ")}\n`);
+        const run = { command, folder: `${workplace}/${name}`, output, signal };
+        const code = await execute(docker, container, run);
         if (code !== 0) failed.push(`${command[0] ?? ""} in ${name}`);
       }
       const report = await readOut(container, reportFile(name));
@@ -103,9 +105,12 @@ async function addTree(archive: Pack, source: string, name: string): Promise<voi
 async function execute(
   docker: Docker,
   container: Docker.Container,
-  command: string[],
-  folder: string,
-  signal: AbortSignal,
+  {
+    command,
+    folder,
+    output,
+    signal,
+  }: { command: string[]; folder: string; output: Writable; signal: AbortSignal },
 ): Promise<number> {
   const exec = await container.exec({
     Cmd: command,
@@ -114,7 +119,7 @@ async function execute(
     AttachStderr: true,
   });
   const stream = await exec.start({});
-  docker.modem.demuxStream(stream, process.stdout, process.stderr);
+  docker.modem.demuxStream(stream, output, output);
   await new Promise<void>((resolve, reject) => {
     stream.once("end", resolve);
     stream.once("error", reject);

@@ -2,21 +2,17 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
-import {
-  type Cluster,
-  clusterSettings,
-  type ClusterSettings,
-  destroyCluster,
-} from "../toolchain/cluster/index";
-import { dockerClient, elapsed, projectFolder, type Reporter } from "../toolchain/index";
+import type { Writable } from "node:stream";
+import { type Cluster, clusterSettings, destroyCluster } from "../toolchain/cluster/index";
+import { dockerClient, projectFolder, terminalReporter } from "../toolchain/index";
 import { ensureChromium } from "./chromium";
 import { bringUpCluster } from "./cluster";
-import { type Command, type Context, messageOf } from "./command";
+import { type Command, type Context } from "./command";
 import { type Prepared, prepareMachine } from "./prepare";
 import { checkPython } from "./python-checks";
 import { removeImages, stackImages } from "./stack-images";
-import { table } from "./table";
-import { add, closingLine, type Counts, none, vitestCounts } from "./test-counts";
+import { none, vitestCounts } from "./test-counts";
+import { type Lane, type StageWork, TestRun } from "./test-run";
 
 /** The tests' stack on Kubernetes. */
 const clusterStack = "cluster";
@@ -24,70 +20,41 @@ const clusterStack = "cluster";
 /** The tests' own stack: its images, volumes and ports stand beside those of a running dev stack. */
 const testStack = "e2e";
 
-interface Outcome {
-  name: string;
-  ok: boolean;
-  counts: Counts;
-  milliseconds: number;
-}
-
-type StageWork = () => Promise<{ ok: boolean; counts: Counts }>;
-
-/** Runs stages one after the other and keeps the score. */
-class TestRun {
-  readonly outcomes: Outcome[] = [];
-
-  async stage(name: string, work: StageWork): Promise<boolean> {
-    console.log(`\n── ${name} ${"─".repeat(Math.max(3, 70 - name.length))}`);
-    const start = performance.now();
-    const { ok, counts: told } = await work().catch((error: unknown) => {
-      console.error(messageOf(error));
-      return { ok: false, counts: none };
-    });
-    // A stage that breaks before or after its tests has failed, too.
-    const counts = ok || told.failed > 0 ? told : { ...told, failed: 1 };
-    this.outcomes.push({ name, ok, counts, milliseconds: performance.now() - start });
-    return ok;
-  }
-
-  /** Prints the score, closing with one line that machines read, too. @returns the exit code. */
-  close(): number {
-    const rows = this.outcomes.map(({ name, ok, counts, milliseconds }) => [
-      name,
-      ok ? "passed" : "FAILED",
-      closingLine(counts),
-      elapsed(milliseconds),
-    ]);
-    console.log(`\n${table(["stage", "outcome", "tests", "time"], rows)}\n`);
-    const total = this.outcomes.reduce((sum, { counts }) => add(sum, counts), none);
-    console.log(closingLine(total));
-    return this.outcomes.every(({ ok }) => ok) ? 0 : 1;
-  }
-}
-
-/** Runs a program that writes to this one's terminal. @returns the exit code. */
-function runVisibly(program: string, args: readonly string[], context: Context, env = {}): Promise<number> {
-  context.signal.throwIfAborted();
+/** Runs a program that writes to a stage's output: straight to the terminal if it is that. @returns the exit code. */
+function runVisibly(
+  program: string,
+  args: readonly string[],
+  { output, signal }: { output: Writable; signal: AbortSignal },
+  env = {},
+): Promise<number> {
+  signal.throwIfAborted();
+  const [out, err] =
+    output === process.stdout ? (["inherit", "inherit"] as const) : (["pipe", "pipe"] as const);
   const child = spawn(program, args, {
     cwd: projectFolder,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", out, err],
     env: { ...process.env, ...env },
   });
+  child.stdout?.pipe(output, { end: false });
+  child.stderr?.pipe(output, { end: false });
   const stop = () => child.kill("SIGINT");
-  context.signal.addEventListener("abort", stop);
+  signal.addEventListener("abort", stop);
   return new Promise<number>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => {
       resolve(code ?? 1);
     });
   }).finally(() => {
-    context.signal.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
   });
 }
 
 /** A script of package.json, so that it is the same by hand. */
 function script(name: string, context: Context): StageWork {
-  return async () => ({ ok: (await runVisibly("npm", ["run", "-s", name], context)) === 0, counts: none });
+  return async (output) => {
+    const code = await runVisibly("npm", ["run", "-s", name], { output, signal: context.signal });
+    return { ok: code === 0, counts: none };
+  };
 }
 
 function vitest(
@@ -96,7 +63,7 @@ function vitest(
   args: readonly string[] = [],
   env: Record<string, string> = {},
 ): StageWork {
-  return async () => {
+  return async (output) => {
     const scratch = await mkdtemp(path.join(os.tmpdir(), "lakestack-tests-"));
     const report = path.join(scratch, "report.json");
     try {
@@ -105,7 +72,7 @@ function vitest(
       const code = await runVisibly(
         process.execPath,
         [program, "run", "--project", project, ...reporters, ...args],
-        context,
+        { output, signal: context.signal },
         env,
       );
       return { ok: code === 0, counts: vitestCounts(await readFile(report, "utf8")) };
@@ -123,8 +90,14 @@ async function quickStages(run: TestRun, context: Context): Promise<boolean> {
   );
 }
 
+interface Ready {
+  prepared: Prepared;
+  /** What the tests' processes have to know. */
+  env: Record<string, string>;
+}
+
 /** The machine as `up` needs it, and what only tests need: the image with the checks, a browser. */
-async function prepare(context: Context): Promise<{ prepared: Prepared; env: Record<string, string> }> {
+async function prepare(context: Context): Promise<Ready> {
   const { reporter, signal } = context;
   const prepared = await prepareMachine({ stack: testStack, reporter, signal, forTests: true });
   const chromium = await ensureChromium(reporter);
@@ -133,11 +106,11 @@ async function prepare(context: Context): Promise<{ prepared: Prepared; env: Rec
   return { prepared, env };
 }
 
-async function pythonChecks({ docker, images }: Prepared, signal: AbortSignal) {
+async function pythonChecks({ docker, images }: Prepared, output: Writable, signal: AbortSignal) {
   const image = images.get("checks");
   if (image === undefined) throw new Error("There is no image with the Python checks");
-  const { failed, counts } = await checkPython(docker, image, signal);
-  if (failed.length > 0) console.log(`Failed: ${failed.join(", ")}`);
+  const { failed, counts } = await checkPython(docker, image, output, signal);
+  if (failed.length > 0) output.write(`Failed: ${failed.join(", ")}\n`);
   return { ok: failed.length === 0, counts };
 }
 
@@ -149,31 +122,35 @@ const testCluster = {
   LAKESTACK_CLUSTER_PORTS: "28443:8443,28081:8081,29001:9000",
 };
 
-/** The tests that take a Kubernetes cluster: one is made for them, and removed with all that they have left in it. */
-async function clusterStages(run: TestRun, context: Context, env: Record<string, string>): Promise<void> {
-  const { reporter, signal } = context;
-  const settings = clusterSettings(testCluster);
+/** Brings the tests' cluster up, and runs on it what needs no stack. @returns whether there is a cluster. */
+async function emptyClusterStages(
+  lane: Lane,
+  context: Context,
+  env: Record<string, string>,
+): Promise<boolean> {
   let cluster: Cluster | undefined;
-  await run.stage("cluster", async () => {
-    cluster = await bringUpCluster({ reporter, signal, settings });
+  await lane.stage("cluster", async (output) => {
+    const reporter = output === process.stdout ? context.reporter : terminalReporter(output);
+    cluster = await bringUpCluster({
+      reporter,
+      signal: context.signal,
+      settings: clusterSettings(testCluster),
+    });
     return { ok: true, counts: none };
   });
-  if (cluster === undefined) return;
-  const { kubeconfig } = cluster;
-  try {
-    await run.stage(
-      "kubernetes-plugin tests",
-      vitest("kubernetes-plugin", context, [], { ...env, LAKESTACK_KUBECONFIG: kubeconfig }),
-    );
-    await run.stage("cluster tests", vitest("cluster", context, [], { ...env, ...testCluster }));
-  } finally {
-    await removeTestCluster(settings, reporter);
-  }
+  if (cluster === undefined) return false;
+  const onCluster = { ...env, LAKESTACK_KUBECONFIG: cluster.kubeconfig };
+  await lane.stage("kubernetes-plugin tests", vitest("kubernetes-plugin", context, [], onCluster));
+  return true;
 }
 
-async function removeTestCluster(settings: ClusterSettings, reporter: Reporter): Promise<void> {
+const stackOnClusterStage = (lane: Lane, context: Context, env: Record<string, string>) =>
+  lane.stage("cluster tests", vitest("cluster", context, [], { ...env, ...testCluster }));
+
+/** Also one that is half made. */
+async function removeTestCluster({ reporter }: Context): Promise<void> {
   const docker = dockerClient();
-  await destroyCluster({ docker, settings, reporter });
+  await destroyCluster({ docker, settings: clusterSettings(testCluster), reporter });
   const images = await stackImages(docker, clusterStack);
   await removeImages(
     docker,
@@ -181,27 +158,41 @@ async function removeTestCluster(settings: ClusterSettings, reporter: Reporter):
   );
 }
 
+/** What needs Docker. Beside the tests on containers, which wait for much, runs what computes. */
+async function stagesOnContainers(run: TestRun, context: Context, { prepared, env }: Ready): Promise<void> {
+  try {
+    const clusterIsUp = await run.beside(
+      async (lane) => {
+        for (const project of ["docker-plugin", "toolchain", "fake-aws", "e2e"])
+          await lane.stage(`${project} tests`, vitest(project, context, [], env));
+      },
+      async (lane) => {
+        await lane.stage("Python checks", (output) => pythonChecks(prepared, output, context.signal));
+        return emptyClusterStages(lane, context, env);
+      },
+    );
+    if (clusterIsUp) await stackOnClusterStage(run, context, env);
+  } finally {
+    await removeTestCluster(context);
+  }
+}
+
 export const all: Command = {
   usage:
-    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, end-to-end tests on containers and on Kubernetes",
+    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, of the services on a fake AWS, end-to-end tests on containers and on Kubernetes",
   afterInterrupt: `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`,
   async run(_args, context) {
     const run = new TestRun();
     // What a minute finds is not worth building images for.
     if (!(await quickStages(run, context))) return run.close();
 
-    let ready: Awaited<ReturnType<typeof prepare>> | undefined;
+    let ready: Ready | undefined;
     await run.stage("machine", async () => {
       ready = await prepare(context);
       return { ok: true, counts: none };
     });
     if (ready !== undefined) {
-      const { prepared, env } = ready;
-      await run.stage("Python checks", () => pythonChecks(prepared, context.signal));
-      for (const project of ["docker-plugin", "toolchain", "e2e"]) {
-        await run.stage(`${project} tests`, vitest(project, context, [], env));
-      }
-      await clusterStages(run, context, env);
+      await stagesOnContainers(run, context, ready);
     }
     context.signal.throwIfAborted();
     return run.close();
@@ -228,12 +219,26 @@ export const endToEnd: Command = {
   },
 };
 
+export const onFakeAws: Command = {
+  usage:
+    "npm run test:fake-aws [-- VITEST ARGUMENTS]     the services' AWS side, on a fake AWS in a container",
+  async run(args, context) {
+    const run = new TestRun();
+    await run.stage("fake-aws tests", vitest("fake-aws", context, args));
+    return run.close();
+  },
+};
+
 export const onCluster: Command = {
   usage: "npm run test:cluster     the tests on a Kubernetes cluster, which is made for them and removed",
   async run(_args, context) {
     const run = new TestRun();
     const { env } = await prepare(context);
-    await clusterStages(run, context, env);
+    try {
+      if (await emptyClusterStages(run, context, env)) await stackOnClusterStage(run, context, env);
+    } finally {
+      await removeTestCluster(context);
+    }
     return run.close();
   },
 };

@@ -20,6 +20,9 @@ export interface ImageBuild {
   tag: string;
 }
 
+/** Images that no service runs: only tests have them built. */
+export const testImages: ReadonlySet<string> = new Set(["checks", "moto"]);
+
 export interface ImageSources {
   /** Image under all others. Default: `LAKESTACK_BASE_IMAGE`, which is set where no registry answers, else the pinned Debian. */
   baseImage?: string;

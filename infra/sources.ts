@@ -133,6 +133,20 @@ export function renderSources(sources: Source[]): string {
   return `${JSON.stringify(sources, undefined, 2)}\n`;
 }
 
+/** What a source calls the stack's own bucket of source data, whatever its name is in the object store. */
+const ownBucket = "source";
+
+/**
+ * Sources with the bucket that they are in.
+ *
+ * @param sourceBucket name of the stack's own bucket of source data.
+ */
+export function placed(sources: Source[], sourceBucket: string): Source[] {
+  const isOwn = ({ bucket, endpoint, credentials }: Source) =>
+    bucket === ownBucket && endpoint === undefined && credentials === undefined;
+  return sources.map((source) => (isOwn(source) ? { ...source, bucket: sourceBucket } : source));
+}
+
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -138,6 +138,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     spark,
     trino,
     sources,
+    sourceBucket: objectStore.buckets.source,
     image: image("airflow"),
     user: config.airflowUser,
     trinoUser: config.trinoUser,

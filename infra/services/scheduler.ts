@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
-import { renderSources } from "../sources";
+import { placed, renderSources } from "../sources";
 import type { Source } from "../sources";
 import type { RenderedFile, Workload } from "../workload";
 import {
@@ -33,6 +33,8 @@ export interface SchedulerArgs {
   spark: Spark;
   trino: Trino;
   sources: Source[];
+  /** Name of the stack's own bucket of source data, which sources call "source". */
+  sourceBucket: pulumi.Input<string>;
   /** Name of the administrator of the web page. */
   user: string;
   /** Trino user that the pipelines work as. */
@@ -222,12 +224,19 @@ export class Scheduler extends pulumi.ComponentResource {
   }
 
   /** Our own code: the DAGs, the jobs they run, and the sources they are made from. */
-  private programFiles({ sources }: SchedulerArgs): RenderedFile[] {
+  private programFiles({ sources, sourceBucket }: SchedulerArgs): RenderedFile[] {
+    const rendered = (name: string) => renderSources(placed(sources, name));
     return [
       ...folderFiles("scheduler/dags", `${home}/dags`),
       ...folderFiles("spark-jobs/src", jobsFolder),
       { path: "/opt/lakestack/scheduler/prepare.py", content: readFileSync("scheduler/prepare.py", "utf8") },
-      { path: sourcesFile, content: renderSources(sources) },
+      {
+        path: sourcesFile,
+        content:
+          typeof sourceBucket === "string"
+            ? rendered(sourceBucket)
+            : pulumi.output(sourceBucket).apply(rendered),
+      },
       // Airflow writes this file where it is missing, which it can't do in a read-only image.
       { path: `${home}/airflow.cfg`, content: "# The settings are in the environment.\n" },
     ];

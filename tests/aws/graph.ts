@@ -157,11 +157,13 @@ function computed(type: string, name: string, inputs: Record<string, unknown>): 
  * Runs a program with Pulumi's mocks.
  *
  * @param values the stack's configuration; the rest are the defaults of Pulumi.yaml.
+ * @param answers what look-ups are answered with in place of the fixtures, by their token.
  */
 export async function evaluate(
   program: () => Promise<Record<string, unknown>> | Record<string, unknown>,
   values: Record<string, string> = {},
   secretKeys: string[] = [],
+  answers: Record<string, Record<string, unknown>> = {},
 ): Promise<Graph> {
   const registered: Registered[] = [];
   const graph = new Graph(registered, {});
@@ -175,7 +177,7 @@ export async function evaluate(
         return { id: `${name}-id`, state: { ...(inputs as object), ...computed(type, name, open) } };
       },
       call: ({ token }) => {
-        const fixture = fixtures[token];
+        const fixture = answers[token] ?? fixtures[token];
         if (fixture === undefined) throw new Error(`No fixture for ${token}`);
         return fixture;
       },

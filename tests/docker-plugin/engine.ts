@@ -13,7 +13,7 @@ export const docker = dockerClient();
 export const prefix = `lakestack-plugin-test-${randomBytes(3).toString("hex")}`;
 
 /** What the stack's images are built upon: made or pulled here if this machine has not had it yet. */
-async function baseImage(): Promise<string> {
+export async function baseImage(): Promise<string> {
   const reporter = terminalReporter();
   await ensureDocker(reporter);
   return (await ensureBaseImage(reporter)) ?? versions.baseImage;

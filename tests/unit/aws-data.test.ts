@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { fileKey } from "../../infra/platforms/kubernetes/files";
+import { sourcesFile } from "../../infra/services/airflow-settings";
 import type { Graph } from "../aws/graph";
 import { readPolicy } from "../aws/iam";
 import { mixedDoors, prodGraph } from "../aws/stack";
@@ -25,6 +27,18 @@ describe("the stack on AWS: storage", () => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual(["access-logs", "events", "source", "warehouse"]);
+  });
+
+  it("is read by the pipelines where it is: sources of the stack's own bucket name the account's", () => {
+    const files = graph
+      .ofType("kubernetes:core/v1:Secret")
+      .map(({ inputs: { stringData } }) => stringData as Record<string, string> | undefined)
+      .flatMap((data) => data?.[fileKey(sourcesFile)] ?? []);
+    expect(files.length).toBeGreaterThan(0);
+    for (const content of files) {
+      const buckets = (JSON.parse(content) as { bucket: string }[]).map(({ bucket }) => bucket);
+      expect(new Set(buckets)).toEqual(new Set([inputs(types.bucket, "source")["bucket"]]));
+    }
   });
 
   it("blocks all public access to every bucket", () => {

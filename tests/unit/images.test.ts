@@ -44,7 +44,7 @@ function write(file: string, content: string): void {
 }
 
 describe("the images to build", () => {
-  it("are the eight folders, each after the images it needs", () => {
+  it("are the nine folders, each after the images it needs", () => {
     const builds = imageBuilds({ baseImage });
     const order = builds.map(({ name }) => name);
     expect(order.toSorted()).toEqual([
@@ -52,6 +52,7 @@ describe("the images to build", () => {
       "builder",
       "checks",
       "minio",
+      "moto",
       "nessie",
       "postgres",
       "spark",
@@ -73,7 +74,7 @@ describe("the images to build", () => {
 
   it("have the same tags for the same content in another folder", () => {
     expect(tags()).toEqual(tags({ folder: images }));
-    expect(Object.values(tags())).toEqual(Array(8).fill(expect.stringMatching(/^[0-9a-f]{12}$/)));
+    expect(Object.values(tags())).toEqual(Array(9).fill(expect.stringMatching(/^[0-9a-f]{12}$/)));
   });
 
   it("take the pinned Debian unless another base is named", () => {
@@ -135,7 +136,7 @@ describe("an image's tag", () => {
   });
 
   it("changes with the base image", () => {
-    expect(changed(tags(), tags({ baseImage: "debian:other" }))).toHaveLength(8);
+    expect(changed(tags(), tags({ baseImage: "debian:other" }))).toHaveLength(9);
   });
 
   it("changes with the builder for all that are built by it", () => {
@@ -146,6 +147,7 @@ describe("an image's tag", () => {
       "builder",
       "checks",
       "minio",
+      "moto",
       "nessie",
       "spark",
       "trino",
@@ -211,7 +213,7 @@ describe("the Images component", () => {
     return registered.filter(({ type }) => type === "docker:index/remoteImage:RemoteImage");
   }
 
-  it("builds all but the image for tests, under names of the stack, from relative contexts", async () => {
+  it("builds all but the images for tests, under names of the stack, from relative contexts", async () => {
     const built = await register({ stack: "dev" });
     expect(built.map(({ name }) => name).toSorted()).toEqual([
       "airflow",

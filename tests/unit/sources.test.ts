@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseColumnType } from "../../infra/column-type";
-import { SourcesError, loadSources, renderSources } from "../../infra/sources";
+import { SourcesError, loadSources, placed, renderSources } from "../../infra/sources";
 
 const good = `sources:
   - name: media
@@ -58,6 +58,20 @@ describe("the project's own sources", () => {
 
   it("render to the JSON that the Python tests read", () => {
     expect(renderSources(sources)).toBe(readFileSync("spark-jobs/tests/sources.json", "utf8"));
+  });
+});
+
+describe("a source in the stack's own bucket", () => {
+  const buckets = (yaml: string) => placed(load(yaml), "acme-source-123").map(({ bucket }) => bucket);
+
+  it("is read where the object store has that bucket, whatever it is called there", () => {
+    expect(buckets(good)).toEqual(["acme-source-123"]);
+  });
+
+  it("is not one in a bucket of another name, or outside the stack", () => {
+    expect(buckets(good.replace("bucket: source", "bucket: acme"))).toEqual(["acme"]);
+    const outside = "endpoint: https://s3.eu-west-1.amazonaws.com\n    region: eu-west-1\n    prefix:";
+    expect(buckets(good.replace("prefix:", outside))).toEqual(["source"]);
   });
 });
 
