@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -54,10 +56,22 @@ def parse(lines: DataFrame, source: Source) -> DataFrame:
         .withColumn("alone", F.try_element_at("names", F.lit(-1)).eqNullSafe(_LAST_FIELD))
         .withColumn("fault", _fault(source))
         .withColumn("names", F.when(F.col("alone"), F.col("names")).otherwise(F.json_object_keys("line")))
-        .withColumn("undeclared", undeclared_names(F.col("names"), source))
+        .withColumn("undeclared", F.when(~_all_declared(source), undeclared_names(F.col("names"), source)))
         .withColumn("record", F.struct(*(_field(column.name) for column in source.columns)))
         .drop("names", "alone")
     )
+
+
+def _all_declared(source: Source) -> Column:
+    """
+    Whether a line has as many fields as there are columns among them: then each field is one of these. Told sooner than
+    by comparing all names, for a column with a value was there without looking; false where a field comes twice, too.
+    """
+    there = [
+        (F.col("record").getField(column.name).isNotNull() | F.array_contains("names", column.name)).cast("int")
+        for column in source.columns
+    ]
+    return F.col("alone") & (F.size("names") == reduce(add, there, F.lit(1)))
 
 
 def _with_last_field(line: Column) -> Column:
