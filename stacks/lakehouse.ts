@@ -154,6 +154,16 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     executorMemoryMiB: config.sparkExecutorMemory,
     port: config.airflowPort,
     driverPort: config.sparkDriverPort,
+    failureWebhook: new pulumi.Config("lakestack").getSecret("failureWebhook"),
+    // Elsewhere they have no address of their own: docs/kubernetes.md says how to reach them.
+    sparkPages:
+      config.platform === "docker"
+        ? {
+            driver: `http://localhost:${config.sparkDriverPort}`,
+            master: `http://localhost:${config.sparkMasterPort}`,
+            history: `http://localhost:${config.sparkHistoryPort}`,
+          }
+        : undefined,
   });
   return { catalog, spark, trino, scheduler };
 }
