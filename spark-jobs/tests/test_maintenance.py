@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from lakestack_jobs import compaction
+from lakestack_jobs import sweep as sweeping
 from lakestack_jobs.catalog import load
 from lakestack_jobs.compaction import Shape, compact, shape_of
 from lakestack_jobs.job_error import JobError
@@ -162,6 +163,34 @@ def test_states_within_the_window_stay_readable_and_older_ones_go(spark: SparkSe
 
 def data_files(spark: SparkSession) -> list[Path]:
     return [path for path in on_disk(spark) if path.suffix == ".parquet"]
+
+
+def test_states_that_an_earlier_sweep_removed_are_not_asked_for(spark: SparkSession, media: Source) -> None:
+    batches(spark, media, 5)
+    forget_snapshots(spark)
+    first = metadata_of(spark)
+    compact(spark, media)
+    forget_snapshots(spark)
+    assert swept(spark, metadata_of(spark)).removed > 0
+    again = swept(spark, first, metadata_of(spark))
+    assert (again.states, again.removed) == (1, 0)
+    assert spark.table(table).count() == 500
+
+
+def test_the_metadata_of_a_state_goes_before_its_other_files(
+    spark: SparkSession, media: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a sweep that dies leaves states that are whole, and orphans."""
+    batches(spark, media, 5)
+    forget_snapshots(spark)
+    compact(spark, media)
+    forget_snapshots(spark)
+    removed: list[str] = []
+    monkeypatch.setattr(sweeping, "_remove", lambda _, __, locations: removed.extend(locations))
+    swept(spark, metadata_of(spark))
+    kinds = [".metadata.json" in location for location in removed]
+    assert kinds == sorted(kinds, reverse=True)
+    assert {True, False} == set(kinds)
 
 
 def test_a_reader_in_the_middle_of_its_query_is_not_hurt(spark: SparkSession, media: Source) -> None:

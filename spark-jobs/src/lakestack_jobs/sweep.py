@@ -64,14 +64,15 @@ def sweep(
         written_before: Files that were written later stay.
 
     Raises:
-        JobError: the current state is not among the states. Nothing was removed.
+        JobError: the current state is not among the states, or its metadata file is not there. Nothing was removed.
     """
     loaded = load(spark, table)
     current = loaded.operations().current().metadataFileLocation()
-    states = sorted(set(metadata()))
+    # Of a state that an earlier sweep has removed, the history still tells.
+    states = [state for state in sorted(set(metadata())) if loaded.io().newInputFile(state).exists()]
     if _place(current) not in map(_place, states):
         raise JobError(
-            f"The catalog's history of {table} lacks the state that readers see ({current}): is it another "
+            f"The catalog's history of {table}, or the table's folder, lacks the state that readers see ({current}): is it another "
             "catalog's, or another branch's? Nothing was removed."
         )
     used = {_place(file) for file in _files_of(spark, loaded, states)}
@@ -86,7 +87,8 @@ def sweep(
         else:
             unused.append(location)
             freed += size
-    _remove(spark, loaded, unused)
+    # A state's metadata first: a state that has it is whole, however this ends.
+    _remove(spark, loaded, sorted(unused, key=lambda location: ".metadata.json" not in location))
     return Swept(source, table, len(states), listed, in_use, kept, len(unused), freed)
 
 
