@@ -155,6 +155,12 @@ def test_positions_count_blank_lines_and_equal_lines_apart(spark: SparkSession, 
     [
         ('{"id":"1"}{"id":"2"}', "not one complete JSON object"),
         ('{"id":"1"} junk', "not one complete JSON object"),
+        ('{"id":"1"},"feed":{}', "not one complete JSON object"),
+        ('{},"feed":{}', "not one complete JSON object"),
+        ('{"id":"1","feed":{"id":"2"}', "not one complete JSON object"),
+        ('{"id":"1","title":"x}', "not one complete JSON object"),
+        ('{"id":"1",}', "not one complete JSON object"),
+        ('\t{"id":"1"}', "not one complete JSON object"),
         ('[{"id":"1"},{"id":"2"}]', "not one complete JSON object"),
         ('"text"', "not one complete JSON object"),
         ("null", "not one complete JSON object"),
@@ -177,6 +183,12 @@ def test_a_line_that_would_lose_data_is_refused(
     assert (result.inserted, result.rejected) == (1, 1)
     [row] = quarantined(spark)
     assert (row.reason, row.raw_text) == (reason, line)
+
+
+@pytest.mark.parametrize("end", ["", " ", "\t", " \t "])
+def test_white_space_behind_a_row_is_no_fault(spark: SparkSession, load: Callable[..., Result], end: str) -> None:
+    result = load(content={"a.json": f'{{"id":"1","title":"}}"}}{end}\n'.encode()})
+    assert (result.inserted, result.rejected, result.undeclared) == (1, 0, {})
 
 
 def test_a_number_in_a_text_column_is_kept_as_text(spark: SparkSession, load: Callable[..., Result]) -> None:

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.damage import find_damage
+from lakestack_jobs.duplicates import unique_rows
 from lakestack_jobs.evolution import find_changes, reconcile, undeclared_types
 from lakestack_jobs.formats import Reader, open_batch, reader_like
 from lakestack_jobs.identity import Identity, batch_name, find_commit
@@ -21,7 +22,6 @@ from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Batch, Interval, empty_message, layout_of, list_batch
 from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside, keep_fields_aside
 from lakestack_jobs.result import Counts, Outcome, Result, as_properties
-from lakestack_jobs.rows import mark_duplicates
 from lakestack_jobs.sources import Source
 from lakestack_jobs.tables import Merged, ensure_table, merge
 from lakestack_jobs.upserts import PROPERTIES, upsert
@@ -29,6 +29,8 @@ from lakestack_jobs.upserts import PROPERTIES, upsert
 # A shuffle of less text than this is one task's work; of more, as many tasks as Spark takes by itself, or one for each
 # such portion of the text.
 _TASK_BYTES = 64 << 20
+# Text for one file of the table, at least: many small objects are not to become many small files.
+_FILE_BYTES = 32 << 20
 
 
 def ingest(
@@ -92,6 +94,8 @@ def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str,
     if commit is not None:
         return Outcome.of(commit)
     spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
+    # Looking for equal values in what is cached costs an eighth of a batch's time, and long records have none.
+    spark.conf.set("spark.sql.inMemoryColumnarStorage.compressed", "false")
     run = _Run(spark, table, identity, datetime.now(UTC))
     return run.ingest(source, open_batch(spark, source, batch), batch, changes_left=2 if source.evolve else 0)
 
@@ -124,10 +128,10 @@ class _Run:
                 wider type lets in may have new columns.
             told: What has been changed for this batch, in words.
         """
-        with _counted(self.spark, source, batch, reader) as (marked, counts, damage):
-            undeclared = self._undeclared(marked, reader, counts.undeclared)
+        with _counted(self.spark, source, batch, reader) as (parsed, counts, damage):
+            undeclared = self._undeclared(parsed, reader, counts.undeclared)
             if changes_left:
-                faulty = _files(marked, "fault IS NOT NULL") if counts.rejected else []
+                faulty = _files(parsed, "fault IS NOT NULL") if counts.rejected else []
                 readable = [file for file in faulty if file not in damage]
                 changes = find_changes(source, reader, undeclared=undeclared, faulty=readable)
                 if changes is not None:
@@ -136,35 +140,37 @@ class _Run:
                     return self.ingest(changes.source, other, batch, changes_left=changes_left - 1, told=told)
             quarantined = 0
             if counts.rejected or damage:
-                quarantined = self._set_aside(source, reader, marked, counts, damage)
+                quarantined = self._set_aside(source, reader, parsed, counts, damage)
             if undeclared:
-                files = [file for file in _files(marked, "undeclared IS NOT NULL") if file not in damage]
+                files = [file for file in _files(parsed, "undeclared IS NOT NULL") if file not in damage]
                 run_id, created_at = self.identity.run_id, self.created_at
                 keep_fields_aside(self.spark, source, reader, files, run_id=run_id, created_at=created_at)
             if told:
                 source = reconcile(self.spark, self.table, source)
-            done: dict[str, Any] = {
-                "read": counts.read,
-                "duplicates": counts.duplicates,
-                "rejected": counts.rejected,
-                "damaged_files": len(damage),
-                "quarantined": quarantined,
-            }
-            summary = {**self.identity.properties(), **as_properties(done)}
-            rows = _table_rows(marked, self.created_at)
-            merged = _merge(self.spark, source, self.table, rows, counts.unique, summary)
+            with unique_rows(parsed, source) as (unique, duplicates):
+                done: dict[str, Any] = {
+                    "read": counts.read,
+                    "duplicates": duplicates,
+                    "rejected": counts.rejected,
+                    "damaged_files": len(damage),
+                    "quarantined": quarantined,
+                }
+                summary = {**self.identity.properties(), **as_properties(done)}
+                rows = _table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
+                count = counts.read - counts.rejected - duplicates
+                merged = _merge(self.spark, source, self.table, rows, count, summary)
             return Outcome(**asdict(merged), **done, undeclared=undeclared, evolved=list(told))
 
-    def _undeclared(self, marked: DataFrame, reader: Reader, names: Sequence[str]) -> dict[str, str]:
+    def _undeclared(self, parsed: DataFrame, reader: Reader, names: Sequence[str]) -> dict[str, str]:
         """The fields that no column takes, with their types; looked at only if there are any."""
         if not names:
             return {}
-        files = _files(marked, "undeclared IS NOT NULL")
+        files = _files(parsed, "undeclared IS NOT NULL")
         rows = reader.parse(reader.read(files, despite_damage=True)).where("undeclared IS NOT NULL")
         return undeclared_types(rows, names)
 
     def _set_aside(
-        self, source: Source, reader: Reader, marked: DataFrame, counts: Counts, damage: Mapping[str, str]
+        self, source: Source, reader: Reader, parsed: DataFrame, counts: Counts, damage: Mapping[str, str]
     ) -> int:
         """
         Keeps the faulty lines aside; returns how many are new there.
@@ -173,7 +179,7 @@ class _Run:
             JobError: they are too many. A damaged file does not count, for nobody knows how many lines it has lost,
                 unless the batch has not one good row.
         """
-        files = _files(marked, "fault IS NOT NULL")
+        files = _files(parsed, "fault IS NOT NULL")
         with faults_of(self.spark, source, reader, files, damage) as faults:
             if 100 * counts.rejected > source.max_rejected_percent * counts.read or (
                 counts.rejected == counts.read and source.max_rejected_percent < 100
@@ -183,8 +189,8 @@ class _Run:
             return keep_aside(self.spark, source, faults, run_id=run_id, created_at=created_at)
 
 
-def _files(marked: DataFrame, condition: str) -> list[str]:
-    return [row[0] for row in marked.where(condition).select("source_file_name").distinct().collect()]
+def _files(parsed: DataFrame, condition: str) -> list[str]:
+    return [row[0] for row in parsed.where(condition).select("source_file_name").distinct().collect()]
 
 
 def _too_many(
@@ -220,48 +226,54 @@ def _counted(
 
     If it can't be read, the compressed objects are looked at one by one: damaged ones are read as far as they go.
     """
-    marked = mark_duplicates(reader.parse(reader.read()), source).persist()
+    parsed = _cached(reader, reader.read())
     damage = dict(reader.damage)
     try:
         try:
-            counts = _count(marked)
+            counts = _count(parsed)
         except (Py4JJavaError, PySparkException):
             broken = find_damage(spark, [entry for entry in batch.objects if entry.path not in damage])
             if not broken:
                 raise
             print(f"{len(broken)} damaged files are read as far as they go: {', '.join(broken)}", flush=True)
-            marked.unpersist()
+            parsed.unpersist()
             rows = reader.read(list(broken), despite_damage=True)
             damage |= broken
             intact = [entry.path for entry in batch.objects if entry.path not in damage]
             if intact:
                 rows = rows.unionByName(reader.read(intact))
-            marked = mark_duplicates(reader.parse(rows), source).persist()
-            counts = _count(marked)
-        yield marked, counts, damage
+            parsed = _cached(reader, rows)
+            counts = _count(parsed)
+        yield parsed, counts, damage
     finally:
-        marked.unpersist()
+        parsed.unpersist()
 
 
-def _count(marked: DataFrame) -> Counts:
-    row = marked.agg(
+def _cached(reader: Reader, rows: DataFrame) -> DataFrame:
+    return reader.parse(rows).select("record", "source_file_name", "fault", "undeclared", "line").persist()
+
+
+def _count(parsed: DataFrame) -> Counts:
+    row = parsed.agg(
         F.count("*").alias("read"),
-        F.count_if("duplicate").alias("duplicates"),
         F.count_if(F.col("fault").isNotNull()).alias("rejected"),
         F.array_sort(F.array_distinct(F.flatten(F.collect_set("undeclared")))).alias("undeclared"),
     ).first()
     assert row is not None, "an aggregate without groups has one row"
-    return Counts(row.read, row.duplicates, row.rejected, tuple(row.undeclared))
+    return Counts(row.read, row.rejected, tuple(row.undeclared))
 
 
-def _table_rows(marked: DataFrame, created_at: datetime) -> DataFrame:
-    """The rows for the table, each key once."""
-    return marked.where(F.col("fault").isNull() & ~F.col("duplicate")).select(
-        "record.*", F.lit(created_at).alias("created_at_etl"), "source_file_name"
-    )
+def _table_rows(unique: DataFrame, created_at: datetime) -> DataFrame:
+    """The rows for the table."""
+    return unique.select("record.*", F.lit(created_at).alias("created_at_etl"), "source_file_name")
 
 
 def _shuffle_partitions(text_bytes: int) -> int:
     if text_bytes <= _TASK_BYTES:
         return 1
     return max(200, math.ceil(text_bytes / _TASK_BYTES))
+
+
+def _files_to_write(text_bytes: int) -> int:
+    """As many at most; each is the work of one task."""
+    return max(1, round(text_bytes / _FILE_BYTES))

@@ -62,14 +62,8 @@ class Counts:
     """Of a batch as it was read; `undeclared` are the fields that no column takes."""
 
     read: int
-    duplicates: int
     rejected: int
     undeclared: tuple[str, ...]
-
-    @property
-    def unique(self) -> int:
-        """How many rows are left for the table."""
-        return self.read - self.duplicates - self.rejected
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """From JSON to rows of a table, and to the lines that are none."""
 
+import secrets
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.sources import Source
@@ -14,10 +17,14 @@ NOT_UTF8 = "not valid UTF-8"
 NOT_AN_OBJECT = "not one complete JSON object"
 MISFIT = "ill-typed"
 
+# A field that no data have, for nobody can know its name before the job runs.
+_LAST_FIELD = secrets.token_hex(16)
+
 
 def is_blank(line: Column) -> Column:
     """Whether a line has no character but white space: no row, and no fault."""
-    return F.trim(line, F.lit(" \t\r\ufeff")) == ""
+    # From one side only: from the right, Spark looks for the place of every character first.
+    return F.ltrim(line, F.lit(" \t\r\ufeff")) == ""
 
 
 def parse(lines: DataFrame, source: Source) -> DataFrame:
@@ -45,27 +52,59 @@ def parse(lines: DataFrame, source: Source) -> DataFrame:
     return (
         lines.where(F.col("unreadable").isNotNull() | ~is_blank(F.col("line")))
         .withColumn("record", record)
+        .withColumn("names", F.json_object_keys(_with_last_field(F.col("line"))))
+        .withColumn("alone", F.try_element_at("names", F.lit(-1)).eqNullSafe(_LAST_FIELD))
         .withColumn("fault", _fault(source))
-        .withColumn("undeclared", undeclared_names(F.json_object_keys("line"), source))
+        .withColumn("names", F.when(F.col("alone"), F.col("names")).otherwise(F.json_object_keys("line")))
+        .withColumn("undeclared", F.when(~_all_declared(source), undeclared_names(F.col("names"), source)))
         .withColumn("record", F.struct(*(_field(column.name) for column in source.columns)))
+        .drop("names", "alone")
     )
+
+
+def _all_declared(source: Source) -> Column:
+    """
+    Whether a line has as many fields as there are columns among them: then each field is one of these. Told sooner than
+    by comparing all names, for a column with a value was there without looking; false where a field comes twice, too.
+    """
+    there = [
+        (F.col("record").getField(column.name).isNotNull() | F.array_contains("names", column.name)).cast("int")
+        for column in source.columns
+    ]
+    return F.col("alone") & (F.size("names") == reduce(add, there, F.lit(1)))
+
+
+def _with_last_field(line: Column) -> Column:
+    """
+    The line with one more field before its last brace.
+
+    If that is the last field of the first object in it, the line is that object and nothing else: one look at its names
+    tells both, where counting the values of the line would be another. Null if there is no such brace; the same field
+    would be nowhere if it stood in a text, in an inner object, or behind the first one.
+    """
+    trimmed = F.rtrim(line)
+    # Bytes, for the place of a character in a text is found by counting.
+    before = F.substring(trimmed.cast("binary"), F.lit(1), F.octet_length(trimmed) - 1)
+    end = F.lit(f',"{_LAST_FIELD}":0}}'.encode())
+    return F.when(F.endswith(trimmed, F.lit("}")), F.concat(before, end).cast("string"))
 
 
 def undeclared_names(names: Column, source: Source) -> Column:
     """Those of a row's fields that no column takes; null if there are none, or the row has a fault."""
-    others = F.array_except(names, F.array(*(F.lit(column.name) for column in source.columns)))
+    known = [*(column.name for column in source.columns), _LAST_FIELD]
+    others = F.array_except(names, F.array(*map(F.lit, known)))
     return F.when(F.col("fault").isNull() & (F.size(others) > 0), others)
 
 
 def _fault(source: Source) -> Column:
     line = F.col("line")
     # from_json stops after the first object of a line. Inside brackets, whatever follows it shows.
-    values = F.json_array_length(F.concat(F.lit("["), line, F.lit("]")))
+    single = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))).eqNullSafe(1)
     misfit = F.col("record").getField(MISFIT_COLUMN).isNotNull()
     fault = (
         F.when(F.col("unreadable").isNotNull(), F.col("unreadable"))
         .when(~F.is_valid_utf8(line), NOT_UTF8)
-        .when(~values.eqNullSafe(1) | ~F.ltrim(line).startswith("{"), NOT_AN_OBJECT)
+        .when(~(F.col("alone") | single) | ~F.ltrim(line).startswith("{"), NOT_AN_OBJECT)
         .when(misfit, MISFIT)
     )
     return with_missing_values(fault, source, lambda name: F.col("record").getField(name))
@@ -108,30 +147,3 @@ def explain_misfits(parsed: DataFrame, source: Source) -> DataFrame:
     return parsed.withColumn(
         "fault", F.when((F.col("fault") == MISFIT) & (named != ""), named).otherwise(F.col("fault"))
     )
-
-
-def mark_duplicates(parsed: DataFrame, source: Source) -> DataFrame:
-    """
-    Marks all but one of the records that share a key.
-
-    The one that stays is the one with the highest version, if the source has versions. Among equals it is of the object
-    first in the order of paths, which is the earliest day and part; inside one object, the line that is first in the
-    order of its bytes. So the choice depends on the data alone, and a month read at once gives the same table as its
-    days read one after another. Where rows are appended, there are no duplicates.
-
-    Args:
-        parsed: What `parse` returns.
-        source: Whose key.
-
-    Returns:
-        `record`, `source_file_name`, `fault`, `undeclared` and `duplicate` (boolean, false for lines with a fault).
-    """
-    duplicate = F.lit(False)
-    if source.key:
-        key = [F.col("record").getField(name) for name in source.key]
-        # Faulty lines have no key worth the name; each goes its own way, so that many of them do not meet in one task.
-        apart = F.when(F.col("fault").isNotNull(), F.xxhash64("line"))
-        newest = [] if source.version is None else [F.col("record").getField(source.version).desc()]
-        order = Window.partitionBy(*key, apart).orderBy(*newest, "source_file_name", "line")
-        duplicate = F.col("fault").isNull() & (F.row_number().over(order) > 1)
-    return parsed.select("record", "source_file_name", "fault", "undeclared", duplicate.alias("duplicate"))

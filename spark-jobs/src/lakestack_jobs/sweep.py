@@ -72,8 +72,8 @@ def sweep(
     states = [state for state in sorted(set(metadata())) if loaded.io().newInputFile(state).exists()]
     if _place(current) not in map(_place, states):
         raise JobError(
-            f"The history of {table}, or the table's folder, lacks the state that readers see ({current}): is it another "
-            "catalog's, or another branch's? Nothing was removed."
+            f"The history of {table}, or the table's folder, lacks the state that readers see ({current}). Is it "
+            "another catalog's, or another branch's? Nothing was removed."
         )
     used = {_place(file) for file in _files_of(spark, loaded, states)}
     listed = in_use = kept = freed = 0
@@ -93,7 +93,7 @@ def sweep(
 
 
 def _place(location: str) -> str:
-    """A file's path without scheme and bucket: one file may be called s3://, s3a:// or, on a disk, file: and file://."""
+    """A file's path without scheme and bucket: one file may be called s3:// or s3a://, on a disk file: or file://."""
     return re.sub(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?", "", location)
 
 
