@@ -33,7 +33,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     settings = {
         "spark.master": "local[2]",
         "spark.driver.extraClassPath": _iceberg_jar(),
-        # Many small queries: compiling them thoroughly takes longer than running them. By default there is then room for
+        # Many small queries: compiling them thoroughly takes longer than running them. There would then be room for
         # 48 MiB of code, which the queries of all tests together fill.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
         "spark.sql.shuffle.partitions": "1",
