@@ -1,16 +1,15 @@
 """check_<source>, for every declared source with checks: asks Trino whether its table is as it should be."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, get_current_context, task
 
 from lakestack.assets import checked_asset, days_of_events, table_asset
-from lakestack.failures import tell_failure
 from lakestack.pages import links
 from lakestack.quality import keep_verdicts, run_checks
 from lakestack.sources import Source, load_sources
+from lakestack.task_settings import task_settings
 
 DESCRIPTION = """
 Runs the declared checks of `{table}` through Trino: after each batch of **{source}**{hourly}. Batches that end while it
@@ -60,15 +59,7 @@ for source in load_sources():
         is_paused_upon_creation=False,
         catchup=False,
         max_active_runs=1,
-        default_args={
-            "owner": source.owner,
-            "retries": source.retries,
-            "retry_delay": timedelta(minutes=1),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=30),
-            "execution_timeout": source.timeout,
-            "on_failure_callback": tell_failure,
-        },
+        default_args=task_settings(source),
         doc_md=DESCRIPTION.format(
             source=source.name,
             table=source.table,

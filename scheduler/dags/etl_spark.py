@@ -1,16 +1,15 @@
 """etl_spark_<source>_daily and etl_spark_<source>_monthly, for every declared source."""
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
 from lakestack.assets import table_asset
-from lakestack.failures import tell_failure
 from lakestack.ingest import IngestOperator
 from lakestack.intervals import MONTH_PATTERN, days_of_month, days_of_run
 from lakestack.pages import links
 from lakestack.sources import Source, load_sources
+from lakestack.task_settings import task_settings
 
 DAILY = """
 Ingests the days of its data interval from **{source}** into `{table}`: of each day's run, the day before.
@@ -42,17 +41,7 @@ def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN4
         # Runs of one source may meet: each row still arrives once.
         max_active_runs=max(4, source.parallel_jobs),
         start_date=source.start_date,
-        default_args={
-            "owner": source.owner,
-            "retries": source.retries,
-            "retry_delay": timedelta(minutes=1),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=30),
-            "execution_timeout": source.timeout,
-            "pool": source.pool,
-            "on_failure_callback": tell_failure,
-            "outlets": [table_asset(source)],
-        },
+        default_args={**task_settings(source), "pool": source.pool, "outlets": [table_asset(source)]},
         tags=["lakestack", "spark", source.name],
         **settings,
     )

@@ -1,14 +1,14 @@
 """maintain_<source>, for every declared source: looks after its table."""
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, task
 
-from lakestack.failures import tell_failure
 from lakestack.maintenance import CompactOperator, SweepOperator
 from lakestack.pages import links
 from lakestack.sources import Source, load_sources
+from lakestack.tables import table_name
+from lakestack.task_settings import task_settings
 
 DESCRIPTION = """
 Looks after `{table}`, the table of **{source}**:
@@ -31,7 +31,7 @@ def analyze(source: Source) -> Any:  # noqa: ANN401
         """Collects them; returns how many columns have a count of distinct values."""
         from airflow.providers.trino.hooks.trino import TrinoHook
 
-        name = ".".join(f'"{part}"' for part in source.table.split("."))
+        name = table_name(source)
         hook = TrinoHook(trino_conn_id="trino_default")
         hook.run(f"ANALYZE {name}", handler=list)
         rows = hook.get_records(f"SHOW STATS FOR {name}")
@@ -47,15 +47,7 @@ for source in load_sources():
         is_paused_upon_creation=False,
         catchup=False,
         max_active_runs=1,
-        default_args={
-            "owner": source.owner,
-            "retries": source.retries,
-            "retry_delay": timedelta(minutes=1),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=30),
-            "execution_timeout": source.timeout,
-            "on_failure_callback": tell_failure,
-        },
+        default_args=task_settings(source),
         doc_md=DESCRIPTION.format(
             source=source.name, table=source.table, keep_days=source.keep_days, links=links(source)
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from lakestack.intervals import Days
 from lakestack.sources import Check, Source
+from lakestack.tables import quoted, table_name
 
 # Runs a statement and returns the rows.
 Ask = Callable[[str], Sequence[Sequence[Any]]]
@@ -58,17 +59,17 @@ def _range(ask: Ask, source: Source, check: Check, days: Days | None) -> Verdict
 
 def _count_each(ask: Ask, source: Source, days: Days | None, columns: Sequence[str], condition: str) -> tuple[str, int]:
     """In how many rows the condition holds, of each column where it does, in words; and of how many rows."""
-    counts = ", ".join(f"count_if({condition.format(_name(column))})" for column in columns)
-    [[rows, *found]] = ask(f"SELECT count(*), {counts} FROM {_table(source)}{_where(source, days)}")
+    counts = ", ".join(f"count_if({condition.format(quoted(column))})" for column in columns)
+    [[rows, *found]] = ask(f"SELECT count(*), {counts} FROM {table_name(source)}{_where(source, days)}")
     faulty = [f"{count} of {rows} rows in {column}" for column, count in zip(columns, found, strict=True) if count]
     return ", ".join(faulty), rows
 
 
 def _unique(ask: Ask, source: Source, check: Check, days: Days | None) -> Verdict:
-    names = ", ".join(map(_name, check.columns))
-    batch = f"SELECT DISTINCT {names} FROM {_table(source)}{_where(source, days)}"
+    names = ", ".join(map(quoted, check.columns))
+    batch = f"SELECT DISTINCT {names} FROM {table_name(source)}{_where(source, days)}"
     [[repeated]] = ask(
-        f"SELECT count(*) FROM (SELECT {names} FROM {_table(source)} JOIN ({batch}) USING ({names}) "
+        f"SELECT count(*) FROM (SELECT {names} FROM {table_name(source)} JOIN ({batch}) USING ({names}) "
         f"GROUP BY {names} HAVING count(*) > 1)"
     )
     return Verdict(check, repeated == 0, f"{repeated} values in more than one row", "none")
@@ -78,8 +79,8 @@ def _freshness(ask: Ask, source: Source, check: Check, days: Days | None) -> Ver
     del days
     assert check.hours is not None, "the declaration was checked"
     [column] = check.columns
-    newest = f"CAST(max({_name(column)}) AS timestamp(6) with time zone)"
-    [[seconds]] = ask(f"SELECT date_diff('second', {newest}, current_timestamp) FROM {_table(source)}")
+    newest = f"CAST(max({quoted(column)}) AS timestamp(6) with time zone)"
+    [[seconds]] = ask(f"SELECT date_diff('second', {newest}, current_timestamp) FROM {table_name(source)}")
     expected = f"at most {check.hours:g} hours"
     if seconds is None:
         return Verdict(check, False, "no value at all", expected)
@@ -91,7 +92,7 @@ def _row_count(ask: Ask, source: Source, check: Check, days: Days | None) -> Ver
     first = days[0] - timedelta(days=check.days)
     every = list(_each((first, days[1])))
     counts = ", ".join(f"count_if({_of_day(source, day)})" for day in every)
-    [found] = ask(f"SELECT {counts} FROM {_table(source)}{_where(source, (first, days[1]))}")
+    [found] = ask(f"SELECT {counts} FROM {table_name(source)}{_where(source, (first, days[1]))}")
     rows = dict(zip(every, found, strict=True))
     least, most = check.least or 0, check.most
     expected = f"{least:g} % or more" if most is None else f"{least:g} to {most:g} %"
@@ -119,7 +120,7 @@ _judges: dict[str, Callable[[Ask, Source, Check, Days | None], Verdict]] = {
 
 def keep_verdicts(ask: Ask, source: Source, verdicts: Sequence[Verdict], run_id: str) -> None:
     """Adds the verdicts to `<table>_checks`, a row each."""
-    table = _table(source, "_checks")
+    table = table_name(source, "_checks")
     ask(
         f"CREATE TABLE IF NOT EXISTS {table} (checked_at timestamp(6) with time zone, run_id varchar, "
         '"check" varchar, columns varchar, passed boolean, found varchar, expected varchar, on_failure varchar) '
@@ -158,15 +159,6 @@ def _each(days: Days) -> Iterator[date]:
     while day < days[1]:
         yield day
         day += timedelta(days=1)
-
-
-def _table(source: Source, suffix: str = "") -> str:
-    namespace, table = source.table.split(".")
-    return f"{_name(namespace)}.{_name(table + suffix)}"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

@@ -10,6 +10,17 @@ from lakestack.sources import Source
 Query = Callable[[str, Sequence[str]], Sequence[Sequence[Any]]]
 
 
+def quoted(name: str) -> str:
+    """A name as Trino takes it in a statement, whatever letters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table_name(source: Source, suffix: str = "") -> str:
+    """The name of a source's table in a statement, or of one beside it."""
+    namespace, table = source.table.split(".")
+    return f"{quoted(namespace)}.{quoted(table + suffix)}"
+
+
 def create_table(query: Query, source: Source) -> str | None:
     """
     Creates a source's table and its namespace unless they are there.
@@ -18,13 +29,13 @@ def create_table(query: Query, source: Source) -> str | None:
         How the table that is there differs from the declared one; None if it does not.
     """
     namespace, table = source.table.split(".")
-    query(f'CREATE SCHEMA IF NOT EXISTS "{namespace}"', [])
-    columns = ", ".join(f'"{name}" {kind}' for name, kind in source.columns.items())
+    query(f"CREATE SCHEMA IF NOT EXISTS {quoted(namespace)}", [])
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in source.columns.items())
     properties = "format_version = 2"
     if source.partitioning:
         fields = ", ".join(f"'{field}'" for field in source.partitioning)
         properties += f", partitioning = ARRAY[{fields}]"
-    query(f'CREATE TABLE IF NOT EXISTS "{namespace}"."{table}" ({columns}) WITH ({properties})', [])
+    query(f"CREATE TABLE IF NOT EXISTS {table_name(source)} ({columns}) WITH ({properties})", [])
     rows = query(
         "SELECT column_name, data_type FROM information_schema.columns "
         "WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position",
