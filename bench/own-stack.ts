@@ -22,16 +22,19 @@ const passphraseFile = path.join(toolFolder, "bench-passphrase");
 
 const portShift = 7_000;
 export const catalogPort = 19_120 + portShift;
+export const sparkHistoryPort = 18_080 + portShift;
+
+type Settings = Record<string, string | number | boolean>;
 
 /** Two catalogs, of which one is stopped where one is measured; Airflow as it is measured first. The rest is as on a laptop. */
-const settings: Record<string, string | number | boolean> = {
+const settings: Settings = {
   platform: "docker",
   trinoPort: 8443 + portShift,
   airflowPort: 8081 + portShift,
   sparkMasterPort: 5050 + portShift,
   sparkWorkerPort: 5051 + portShift,
   sparkDriverPort: 4050 + portShift,
-  sparkHistoryPort: 18_080 + portShift,
+  sparkHistoryPort,
   objectStorePort: 9000 + portShift,
   objectStoreConsolePort: 9090 + portShift,
   catalogPort,
@@ -43,13 +46,12 @@ const settings: Record<string, string | number | boolean> = {
 
 /** A real stack to measure, and what measurements ask of it. */
 export class OwnStack {
-  private current = settings;
-
   constructor(
     readonly docker: Docker,
     readonly outputs: StackOutputs,
     private readonly cli: PulumiCli,
     private readonly context: Context,
+    private current: Settings,
   ) {}
 
   /** The container of a service, by the name that its label has. */
@@ -95,7 +97,7 @@ export class OwnStack {
   async change(values: Record<string, number>, pattern: string): Promise<void> {
     if (Object.entries(values).every(([key, value]) => this.current[key] === value)) return;
     this.current = { ...this.current, ...values };
-    await configure(values);
+    await configure(this.current);
     await deploy(this.cli, this.context, ["--target", `**::${pattern}`]);
   }
 
@@ -159,11 +161,13 @@ async function usedSeconds(container: Docker.Container): Promise<number> {
  * Brings a stack of the benchmarks' own up, and removes it whatever becomes of the work.
  *
  * @param keep leaves it up, for the next benchmark.
+ * @param others settings beside the usual ones.
  */
 export async function withOwnStack<T>(
   context: Context,
   keep: boolean,
   work: (own: OwnStack) => Promise<T>,
+  others: Settings = {},
 ): Promise<T> {
   const { reporter, signal } = context;
   const own: Context = { stack, reporter, signal };
@@ -181,23 +185,24 @@ export async function withOwnStack<T>(
     if (!existsSync(passphraseFile)) {
       await writeFile(passphraseFile, randomBytes(24).toString("hex"), { mode: 0o600 });
     }
-    await configure({});
+    const wanted = { ...settings, ...others };
+    await configure(wanted);
     const { docker, tools } = await prepareMachine({ stack, reporter, signal });
     const cli = new PulumiCli(stack, tools.env, signal);
     if ((await cli.state()) === undefined) await cli.create();
     // What an earlier benchmark has stopped, this one starts again where it needs it.
     await deploy(cli, own, []);
-    return await work(new OwnStack(docker, stackOutputs(await cli.outputs()), cli, own));
+    return await work(new OwnStack(docker, stackOutputs(await cli.outputs()), cli, own, wanted));
   } finally {
     if (!keep) await remove(own);
   }
 }
 
-async function configure(changed: Record<string, number>): Promise<void> {
+async function configure(wanted: Settings): Promise<void> {
   const file = configFile(stack);
   // The file may hold the stack's secrets by now.
   const document = parseDocument(await readFile(file, "utf8").catch(() => "config: {}\n"));
-  for (const [key, value] of Object.entries({ ...settings, ...changed })) {
+  for (const [key, value] of Object.entries(wanted)) {
     document.setIn(["config", `lakestack:${key}`], value);
   }
   await writeFile(file, document.toString({ lineWidth: 0 }));

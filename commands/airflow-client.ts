@@ -91,8 +91,14 @@ export class AirflowClient {
     return (answer as { dag_runs: DagRun[] }).dag_runs[0];
   }
 
-  async trigger(dag: string, id: string, conf: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.ask("POST", `/dags/${dag}/dagRuns`, { dag_run_id: id, logical_date: null, conf });
+  /** @param logicalDate ISO time that the run stands for; none if absent. */
+  async trigger(
+    dag: string,
+    id: string,
+    conf: Readonly<Record<string, unknown>>,
+    logicalDate: string | null = null,
+  ): Promise<void> {
+    await this.ask("POST", `/dags/${dag}/dagRuns`, { dag_run_id: id, logical_date: logicalDate, conf });
   }
 
   /** Lets a run that has ended do all of its work again. */

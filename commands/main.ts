@@ -96,6 +96,10 @@ const commands: Record<string, Entry> = {
     summary: "measure tasks a second of the scheduler",
     load: async () => (await import("../bench/scheduler.js")).command,
   },
+  "bench:pipelines": {
+    summary: "measure a small day, and eight sources due at once",
+    load: async () => (await import("../bench/pipelines.js")).command,
+  },
   "source:add": {
     summary: "look at real files and draft the declaration of a source",
     load: async () => (await import("./source-add.js")).command,

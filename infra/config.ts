@@ -65,6 +65,9 @@ const counts = {
   scaleIdleSeconds: [0, 3600],
   airflowSchedulers: [1, 20],
   airflowParallelism: [1, 1000],
+  sparkWarmDrivers: [0, 100],
+  // A driver has a heap of 512 MiB.
+  sparkLocalBatch: [0, 64],
   objectStoreSize: [1, 65536],
   databaseSize: [1, 65536],
   cpuRequest: [1, 64000],

@@ -152,6 +152,8 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     schedulers: config.airflowSchedulers,
     parallelism: config.airflowParallelism,
     executorMemoryMiB: config.sparkExecutorMemory,
+    warmDrivers: config.sparkWarmDrivers,
+    localBatchMiB: config.sparkLocalBatch,
     port: config.airflowPort,
     driverPort: config.sparkDriverPort,
     failureWebhook: new pulumi.Config("lakestack").getSecret("failureWebhook"),

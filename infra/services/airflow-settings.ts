@@ -61,6 +61,8 @@ export function renderConnections(values: {
 export function renderEnvironment(args: {
   parallelism: number;
   executorMemoryMiB: number;
+  warmDrivers: number;
+  localBatchMiB: number;
   sparkPages?: SparkPages;
 }): Record<string, string> {
   const fromFile = (name: string) => `cat ${secretsFolder}/${name}`;
@@ -90,6 +92,8 @@ export function renderEnvironment(args: {
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false",
     LAKESTACK_SOURCES: sourcesFile,
     LAKESTACK_EXECUTOR_MEMORY: `${args.executorMemoryMiB}m`,
+    LAKESTACK_WARM_DRIVERS: String(args.warmDrivers),
+    LAKESTACK_LOCAL_MIB: String(args.localBatchMiB),
     LAKESTACK_FAILURE_WEBHOOK_FILE: webhookFile,
     ...(args.sparkPages === undefined ? {} : { LAKESTACK_SPARK_PAGES: JSON.stringify(args.sparkPages) }),
   };

@@ -51,6 +51,10 @@ export interface SchedulerArgs {
   stopGraceSeconds?: number;
   /** Heap of a Spark executor, MiB. */
   executorMemoryMiB: number;
+  /** Spark drivers that a scheduler keeps for the next job. */
+  warmDrivers: number;
+  /** Text of a daily batch that its driver reads without the workers, MiB. */
+  localBatchMiB: number;
   /** Port of the web page at the door. */
   port: number;
   /** Port of the page of the Spark job that runs now. */

@@ -54,7 +54,7 @@ for source in load_sources():
         schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
         doc_md=DAILY.format(source=source.name, table=source.table, late=late(source), links=links(source)),
     ) as daily:
-        IngestOperator(task_id="ingest", source=source, days=days_of_run, late_days=source.late_days)
+        IngestOperator(task_id="ingest", source=source, days=days_of_run, late_days=source.late_days, local=True)
 
     with pipeline(
         source,

@@ -1,5 +1,6 @@
 """The task that ingests."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ class IngestOperator(SparkJobOperator):
         source: A declared source.
         days: Which days a run ingests.
         late_days: How many days before those are read again.
+        local: Whether few data are read by the job's driver, without the cluster. How much that is, the stack says.
     """
 
     def __init__(
@@ -26,19 +28,25 @@ class IngestOperator(SparkJobOperator):
         source: Source,
         days: Callable[[Mapping[str, Any]], Days],
         late_days: int = 0,
+        local: bool = False,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**kwargs)
         self.source = source.name
         self.days = days
         self.late_days = late_days
+        self.local = local
 
     def job(self, context: Mapping[str, Any]) -> list[str]:
         """The days of the run, and its name, by which its commit is known."""
         start, end = self.days(context)
         self.log.info("Ingesting %s from %s to %s (not included)", self.source, start, end)
         arguments = ["--source", self.source, "--start", str(start), "--end", str(end), "--run-id", context["run_id"]]
-        return ["ingest", *arguments, *(["--late-days", str(self.late_days)] if self.late_days else [])]
+        if self.late_days:
+            arguments += ["--late-days", str(self.late_days)]
+        if self.local:
+            arguments += ["--local-mib", os.environ.get("LAKESTACK_LOCAL_MIB", "0")]
+        return ["ingest", *arguments]
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the job and tells of its batch."""

@@ -1,19 +1,23 @@
-"""A task that is one Spark job of its own: driver beside the task, executors on the cluster."""
+"""A task that is one Spark application of its own: driver beside the task, executors on the cluster."""
 
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseHook, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from lakestack.drivers import Place, free_place
 
 _JOB = "/opt/lakestack/jobs/lakestack_jobs/__main__.py"
 # A small job costs its JVMs more than its data: with the first compiler alone the ingest of a month of sample data
 # takes 15 s of a core in place of 35, and 200,000 rows (120 MB) still 55 in place of 77. Settings for long jobs go
 # into extraJavaOptions, which come after these.
 _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# With that compiler there is room for 48 MiB of code, which the queries of many jobs fill.
+_CODE_CACHE = "-XX:ReservedCodeCacheSize=240m"
 _RESULT, _FAILURE = "LAKESTACK_RESULT ", "LAKESTACK_FAILURE "
 
 
@@ -35,6 +39,7 @@ class SparkJobOperator(BaseOperator):
         self.conn_id = conn_id
         self.cores = cores
         self._process: subprocess.Popen[str] | None = None
+        self._place: Place | None = None
 
     def job(self, context: Mapping[str, Any]) -> list[str]:
         """The job's name and arguments."""
@@ -45,7 +50,7 @@ class SparkJobOperator(BaseOperator):
         result: dict[str, Any] | None = None
         failure: dict[str, Any] | None = None
         last = "it printed nothing"
-        for line in self._run(self._command(self.job(context))):
+        for line in self._run([*self.job(context), "--cores", str(self.cores)]):
             if line.startswith(_RESULT):
                 result = json.loads(line.removeprefix(_RESULT))
             elif line.startswith(_FAILURE):
@@ -61,10 +66,20 @@ class SparkJobOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Ends the driver; the cluster then frees the executors."""
+        if self._place is not None:
+            self._place.stop()
         if self._process is not None:
             self._process.terminate()
 
-    def _run(self, command: list[str]) -> Iterator[str]:
+    def _run(self, job: Sequence[str]) -> Iterator[str]:
+        """Has the job done by a driver that stays, where there is place for one, else by one of its own."""
+        with free_place(int(os.environ.get("LAKESTACK_WARM_DRIVERS", "0"))) as self._place:
+            if self._place is None:
+                yield from self._submit([*self._command(), *job])
+            else:
+                yield from self._place.run([*self._command(), "serve", "--socket"], job)
+
+    def _submit(self, command: Sequence[str]) -> Iterator[str]:
         self._process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -78,19 +93,18 @@ class SparkJobOperator(BaseOperator):
             yield line.rstrip()
         self._process.wait()
 
-    def _command(self, job: list[str]) -> list[str]:
+    def _command(self) -> list[str]:
         settings = {
-            "spark.cores.max": str(self.cores),
             "spark.executor.memory": os.environ.get("LAKESTACK_EXECUTOR_MEMORY", "1g"),
             "spark.driver.memory": os.environ.get("LAKESTACK_DRIVER_MEMORY", "512m"),
-            "spark.driver.defaultJavaOptions": _JAVA_OPTIONS,
+            "spark.driver.defaultJavaOptions": f"{_JAVA_OPTIONS} {_CODE_CACHE}",
             "spark.executor.defaultJavaOptions": _JAVA_OPTIONS,
             # What goes wrong, and the job's own lines.
             "spark.log.level": "WARN",
             "spark.ui.showConsoleProgress": "false",
         }
         options = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
-        return ["spark-submit", "--master", self._master(), *options, _JOB, *job]
+        return ["spark-submit", "--master", self._master(), *options, _JOB]
 
     def _master(self) -> str:
         connection = BaseHook.get_connection(self.conn_id)

@@ -4,31 +4,37 @@ The command that a scheduler submits.
     spark-submit lakestack_jobs/__main__.py ingest --source media --start 2018-04-16 --end 2018-04-17
     spark-submit lakestack_jobs/__main__.py compact --source media
     spark-submit lakestack_jobs/__main__.py sweep --source media --keep-days 7
+    spark-submit lakestack_jobs/__main__.py serve --socket /tmp/driver
 
-Its last line on success is `LAKESTACK_RESULT ` and a JSON object with the counts; on failure `LAKESTACK_FAILURE ` and a
-JSON object with a `message` and whether to `retry`, and the exit code is 1.
+The last one does such jobs as come in at its socket. A job's last line on success is `LAKESTACK_RESULT ` and a JSON
+object with the counts; on failure `LAKESTACK_FAILURE ` and a JSON object with a `message` and whether to `retry`, and
+the exit code is 1.
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 import traceback
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from lakestack_jobs.catalog import CATALOG
 from lakestack_jobs.compaction import Compacted, compact
-from lakestack_jobs.ingest import ingest
+from lakestack_jobs.ingest import TooLargeError, ingest
 from lakestack_jobs.job_error import JobError
 from lakestack_jobs.nessie import api_of, states_since
 from lakestack_jobs.objects import Interval
 from lakestack_jobs.result import Result
+from lakestack_jobs.server import serve
 from lakestack_jobs.sources import read_source
 from lakestack_jobs.sweep import Swept, sweep
 
@@ -38,6 +44,9 @@ RESULT, FAILURE = "LAKESTACK_RESULT", "LAKESTACK_FAILURE"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the job that the arguments name; returns the exit code."""
     parsed = _parser().parse_args(arguments)
+    if "socket" in parsed:
+        serve(parsed.socket, main, _give_memory_back)
+        return 0
     try:
         result = parsed.run(parsed)
     except JobError as failure:
@@ -61,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("--end", required=True, type=date.fromisoformat, help="the day after the last")
     job.add_argument("--late-days", type=int, default=0, help="days before the first that are read again")
     job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
+    job.add_argument("--local-mib", type=int, default=0, help="so much text is read here, more of it on the cluster")
     job = jobs.add_parser("compact", help="make few large files out of a table's many small ones")
     job.set_defaults(run=_run_compact)
     job = jobs.add_parser("sweep", help="remove the files that no state of a table needs any more")
@@ -75,19 +85,31 @@ def _parser() -> argparse.ArgumentParser:
             default=Path(os.environ.get("LAKESTACK_SOURCES", "/opt/lakestack/sources.json")),
             help="the declared sources, rendered (default: $LAKESTACK_SOURCES, else /opt/lakestack/sources.json)",
         )
+        job.add_argument("--cores", type=int, default=1, help="of the cluster (default 1)")
+    job = jobs.add_parser("serve", help="do the jobs that come in at a socket, one after the other")
+    job.add_argument("--socket", required=True, type=Path, help="where to make the socket")
     return parser
 
 
 def _run_ingest(parsed: argparse.Namespace) -> Result:
     interval = Interval(parsed.start, parsed.end)
     source = read_source(parsed.sources, parsed.source)
-    with _session(f"ingest {source.name} {interval}") as spark:
-        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days)
+    name = f"ingest {source.name} {interval}"
+
+    def work(spark: SparkSession, most_bytes: float = math.inf) -> Result:
+        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days, most_bytes=most_bytes)
+
+    if parsed.local_mib:
+        # Waiting for an executor takes longer than reading a few files.
+        with suppress(TooLargeError), _session(name, parsed.cores, local=True) as spark:
+            return work(spark, parsed.local_mib << 20)
+    with _session(name, parsed.cores) as spark:
+        return work(spark)
 
 
 def _run_compact(parsed: argparse.Namespace) -> Compacted:
     source = read_source(parsed.sources, parsed.source)
-    with _session(f"compact {source.name}") as spark:
+    with _session(f"compact {source.name}", parsed.cores) as spark:
         return compact(spark, source)
 
 
@@ -96,7 +118,7 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
     keep_days = source.maintenance.keep_days if parsed.keep_days is None else parsed.keep_days
     orphan_days = source.maintenance.orphan_days if parsed.orphan_days is None else parsed.orphan_days
     now = datetime.now(UTC)
-    with _session(f"sweep {source.name}") as spark:
+    with _session(f"sweep {source.name}", parsed.cores) as spark:
 
         def states() -> list[str]:
             since = now - timedelta(days=keep_days)
@@ -107,13 +129,22 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
 
 
 @contextmanager
-def _session(name: str) -> Iterator[SparkSession]:
-    spark = SparkSession.builder.appName(name).getOrCreate()
+def _session(name: str, cores: int, *, local: bool = False) -> Iterator[SparkSession]:
+    """A Spark application, on the cluster or, if `local`, in this process."""
+    builder = SparkSession.builder.appName(name).config("spark.cores.max", str(cores))
+    spark = (builder.master(f"local[{cores}]") if local else builder).getOrCreate()
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
         yield spark
     finally:
         spark.stop()
+
+
+def _give_memory_back() -> None:
+    """What the job's application held; the JVM would keep it until it needs it itself."""
+    gateway: Any = SparkContext._gateway
+    if gateway is not None:
+        gateway.jvm.java.lang.System.gc()
 
 
 def _print_failure(message: str, *, retry: bool) -> None:

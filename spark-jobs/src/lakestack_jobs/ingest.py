@@ -33,6 +33,10 @@ _TASK_BYTES = 64 << 20
 _FILE_BYTES = 32 << 20
 
 
+class TooLargeError(Exception):
+    """A batch is larger than its caller wanted to have it here."""
+
+
 def ingest(
     spark: SparkSession,
     source: Source,
@@ -41,6 +45,7 @@ def ingest(
     *,
     late_days: int = 0,
     location: str | None = None,
+    most_bytes: float = math.inf,
 ) -> Result:
     """
     Ingests an interval. Run again, it adds nothing.
@@ -55,8 +60,10 @@ def ingest(
         run_id: Names the run in the snapshot's summary and in the quarantine table.
         late_days: How many days before the interval are read again, for objects that came late.
         location: Where the days' folders are, in place of the source's own location; ends in "/".
+        most_bytes: Of text, roughly; nothing is done about a larger batch.
 
     Raises:
+        TooLargeError: the batch has more text than that.
         JobError: there is no data in the interval, or no bucket or prefix, or the table has other columns, or too much
             of the data is faulty.
     """
@@ -65,6 +72,8 @@ def ingest(
     batch = list_batch(spark, layout, interval, late_days)
     if not batch.own and not source.skips_empty:
         raise JobError(empty_message(layout, interval))
+    if batch.text_bytes > most_bytes:
+        raise TooLargeError
     table = ensure_table(
         spark,
         source.table,

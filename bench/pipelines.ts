@@ -1,0 +1,296 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AirflowClient } from "../commands/airflow-client";
+import { type Command, type Context, readOptions } from "../commands/command";
+import { awaitTables } from "../commands/pipelines";
+import { table } from "../commands/table";
+import { projectFolder, UserError } from "../toolchain/index";
+import { type OwnStack, sparkHistoryPort, withOwnStack } from "./own-stack";
+import { brokenSource, declareSources, putDays } from "./pipeline-data";
+import { percentile, rounded } from "./statistics";
+
+const usage = `npm run bench:pipelines [-- OPTIONS]     a small day, and eight sources due at once, on a stack of its own
+  --days 5          small days, one after the other, of which the medians are told
+  --rows 20000      rows of each of the eight sources
+  --keep            leave the stack up for the next benchmark`;
+
+const resultFile = path.join(projectFolder, "bench", "results", "pipelines.json");
+const sources = Array.from({ length: 8 }, (_, index) => `s${index + 1}`);
+const smallDay = 1000;
+
+/** Ways to run a small day; the first, a driver and an executor for each job, is the baseline. */
+const ways = [
+  { way: "a driver and an executor each", sparkWarmDrivers: 0, sparkLocalBatch: 0 },
+  { way: "a kept driver, an executor each", sparkWarmDrivers: 1, sparkLocalBatch: 0 },
+  { way: "a kept driver alone", sparkWarmDrivers: 1, sparkLocalBatch: 16 },
+];
+
+/** A day of 1,000 rows; of each number the median. */
+export interface SmallDay {
+  way: string;
+  /** From the request to the task's end, by when all is committed. */
+  seconds: number;
+  /** Of these, from the request to the task's start: Airflow's. */
+  delay: number;
+  /** Of these, from the start of the Spark application to its end. */
+  spark: number;
+  /** Processor time of the scheduler and the workers. */
+  cpu: number;
+}
+
+/** A batch of each of eight sources, and one of a source that fails. */
+export interface Eight {
+  way: string;
+  /** From the request to the last task's end. */
+  seconds: number;
+  /** Share of all cores' time that was used meanwhile. */
+  busy: number;
+  failed: string[];
+}
+
+export interface PipelinesResult {
+  machine: { cores: number; memoryGiB: number };
+  rows: number;
+  small: SmallDay[];
+  eight: Eight[];
+}
+
+/** One run of a pipeline, seconds since 1970. */
+interface Times {
+  source: string;
+  state: string;
+  asked: number;
+  started: number;
+  ended: number;
+}
+
+class Pipelines {
+  private turn = 0;
+
+  constructor(
+    private readonly own: OwnStack,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  private login(): Promise<AirflowClient> {
+    const { airflowUrl, airflowUser, airflowPassword } = this.own.outputs;
+    return AirflowClient.login(airflowUrl, airflowUser, airflowPassword, this.signal);
+  }
+
+  async ready({ reporter }: Context): Promise<void> {
+    const airflow = await this.login();
+    await awaitTables(airflow, reporter, this.signal);
+    for (const source of [...sources, brokenSource]) {
+      const dag = `etl_spark_${source}_daily`;
+      await airflow.awaitDag(dag);
+      await airflow.unpause(dag);
+    }
+  }
+
+  /** Starts a run for a day of each source, all at the same time, and waits for their ends. */
+  async run(day: string, names: readonly string[]): Promise<Times[]> {
+    const airflow = await this.login();
+    const id = `bench-${++this.turn}-${Date.now()}`;
+    const dagOf = (source: string) => `etl_spark_${source}_daily`;
+    const asked = Date.now() / 1000;
+    // The interval is the day that ends with the logical date's; the seconds keep two runs of a day apart.
+    const logicalDate = `${day}T01:00:00.${String(this.turn).padStart(3, "0")}Z`;
+    for (const source of names) await airflow.trigger(dagOf(source), id, {}, logicalDate);
+    for (;;) {
+      const rows = await this.own.sql(
+        "airflow",
+        `SELECT dag_id, state, extract(epoch FROM start_date), extract(epoch FROM end_date) FROM task_instance
+         WHERE run_id = '${id}' AND state IN ('success', 'failed')`,
+      );
+      if (rows.length === names.length) {
+        return rows.map(([dag = "", state = "", started, ended]) => ({
+          source: dag.slice("etl_spark_".length, -"_daily".length),
+          state,
+          asked,
+          started: Number(started),
+          ended: Number(ended),
+        }));
+      }
+      if (Date.now() / 1000 - asked > 1800) throw new Error(`Not all runs ${id} have ended in half an hour`);
+      await sleep(300, undefined, { signal: this.signal });
+    }
+  }
+
+  /** Seconds from the start to the end of the newest Spark application of a source's day. */
+  async sparkSeconds(source: string, day: string, after: number): Promise<number> {
+    interface Application {
+      name: string;
+      attempts: { startTimeEpoch: number; endTimeEpoch: number; completed: boolean }[];
+    }
+    const url = `http://localhost:${sparkHistoryPort}/api/v1/applications`;
+    const until = Date.now() + 60_000;
+    while (Date.now() < until) {
+      const all = (await (await fetch(url, { signal: this.signal })).json()) as Application[];
+      const [attempt] =
+        all.find(
+          ({ name, attempts: [only] }) =>
+            name.includes(`${source} ${day}`) && only?.completed && only.startTimeEpoch > after * 1000,
+        )?.attempts ?? [];
+      if (attempt !== undefined) return (attempt.endTimeEpoch - attempt.startTimeEpoch) / 1000;
+      await sleep(1000, undefined, { signal: this.signal });
+    }
+    throw new Error(`Spark's history has no application of ${source} ${day}`);
+  }
+}
+
+/** Days from the first of a month of 2024. */
+const daysOf = (month: string, count: number) =>
+  Array.from({ length: count }, (_, index) => `2024-${month}-${String(index + 1).padStart(2, "0")}`);
+
+async function smallDays(context: Context, own: OwnStack, count: number): Promise<SmallDay[]> {
+  const results: SmallDay[] = [];
+  for (const [index, { way, ...settings }] of ways.entries()) {
+    // One more, that starts what then is kept.
+    const [first = "", ...days] = daysOf(String(index + 1).padStart(2, "0"), count + 1);
+    await putDays(own.outputs, "s1", [first, ...days], smallDay);
+    await own.change({ ...settings, airflowParallelism: 4 }, "airflow-scheduler*");
+    const pipelines = new Pipelines(own, context.signal);
+    await pipelines.ready(context);
+    const task = context.reporter.task(`Small days, ${way}`);
+    await pipelines.run(first, ["s1"]);
+    const measured: Omit<SmallDay, "way">[] = [];
+    for (const day of days) {
+      const services = ["airflow-scheduler", "spark-worker-1", "spark-worker-2"];
+      const before = await own.cpuSeconds(services);
+      const [times] = await pipelines.run(day, ["s1"]);
+      if (times?.state !== "success") throw new Error(`The run of ${day} has failed`);
+      measured.push({
+        seconds: times.ended - times.asked,
+        delay: times.started - times.asked,
+        spark: await pipelines.sparkSeconds("s1", day, times.asked),
+        cpu: (await own.cpuSeconds(services)) - before,
+      });
+    }
+    const median = (part: keyof Omit<SmallDay, "way">) =>
+      rounded(
+        percentile(
+          measured.map((each) => each[part]),
+          0.5,
+        ),
+      );
+    const result = {
+      way,
+      seconds: median("seconds"),
+      delay: median("delay"),
+      spark: median("spark"),
+      cpu: median("cpu"),
+    };
+    task.done(`${result.seconds} s each`);
+    results.push(result);
+  }
+  return results;
+}
+
+async function eightSources(context: Context, own: OwnStack, rows: number): Promise<Eight[]> {
+  const [one = "", two = ""] = daysOf("12", 2);
+  for (const source of sources) await putDays(own.outputs, source, [one, two], rows);
+  await putDays(own.outputs, brokenSource, [one, two], 100);
+  const results: Eight[] = [];
+  const turns = [
+    { way: "one after the other", day: one, airflowParallelism: 1 },
+    { way: "all at once", day: two, airflowParallelism: 4 },
+  ];
+  for (const { way, day, airflowParallelism } of turns) {
+    await own.change({ airflowParallelism, sparkWarmDrivers: 1, sparkLocalBatch: 16 }, "airflow-scheduler*");
+    const pipelines = new Pipelines(own, context.signal);
+    await pipelines.ready(context);
+    const task = context.reporter.task(`Eight sources, ${way}`);
+    const before = processorTimes();
+    const times = await pipelines.run(day, [brokenSource, ...sources]);
+    const after = processorTimes();
+    const result = {
+      way,
+      seconds: rounded(Math.max(...times.map(({ ended }) => ended)) - (times[0]?.asked ?? Number.NaN)),
+      busy: rounded((after.used - before.used) / (after.all - before.all), 2),
+      failed: times.filter(({ state }) => state === "failed").map(({ source }) => source),
+    };
+    if (result.failed.join() !== brokenSource) throw new Error(`Failed: ${result.failed.join(", ")}`);
+    task.done(`${result.seconds} s`);
+    results.push(result);
+  }
+  return results;
+}
+
+/** Of this machine's cores since it started, in milliseconds. */
+function processorTimes(): { used: number; all: number } {
+  const times = os.cpus().map(({ times }) => times);
+  const all = times.flatMap((each) => Object.values(each)).reduce((sum, value) => sum + value, 0);
+  const idle = times.reduce((sum, each) => sum + each.idle, 0);
+  return { used: all - idle, all };
+}
+
+/** The measurements as two tables. */
+export function report({ rows, small, eight }: Pick<PipelinesResult, "rows" | "small" | "eight">): string {
+  const ratio = (value: number, baseline = Number.NaN) => `${(value / baseline).toFixed(2)} ×`;
+  const smallTable = table(
+    [`a day of ${smallDay} rows`, "in all", "to the baseline", "until it starts", "in Spark", "processor"],
+    small.map(({ way, seconds, delay, spark, cpu }) => [
+      way,
+      `${seconds.toFixed(1)} s`,
+      ratio(seconds, small[0]?.seconds),
+      `${delay.toFixed(1)} s`,
+      `${spark.toFixed(1)} s`,
+      `${cpu.toFixed(1)} s`,
+    ]),
+  );
+  const eightTable = table(
+    [
+      `eight sources of ${rows.toLocaleString("en")} rows, a ninth fails`,
+      "in all",
+      "to the baseline",
+      "cores busy",
+    ],
+    eight.map(({ way, seconds, busy }) => [
+      way,
+      `${seconds.toFixed(1)} s`,
+      ratio(seconds, eight[0]?.seconds),
+      `${(100 * busy).toFixed(0)} %`,
+    ]),
+  );
+  return `${smallTable}\n\n${eightTable}`;
+}
+
+export const command: Command = {
+  usage,
+  afterInterrupt: "Its stack is removed, unless it was to be kept (--keep).",
+  async run(args, context) {
+    const { values } = readOptions(usage, args, {
+      days: { type: "string", default: "5" },
+      rows: { type: "string", default: "20000" },
+      keep: { type: "boolean", default: false },
+    });
+    const days = wholeNumber("--days", values.days, 1, 28);
+    const rows = wholeNumber("--rows", values.rows, 1, 1_000_000);
+    const sourcesFile = await declareSources(sources);
+    const result = await withOwnStack(
+      context,
+      values.keep,
+      async (own): Promise<PipelinesResult> => ({
+        machine: { cores: os.availableParallelism(), memoryGiB: Math.round(os.totalmem() / 2 ** 30) },
+        rows,
+        small: await smallDays(context, own, days),
+        eight: await eightSources(context, own, rows),
+      }),
+      { sourcesFile, sparkWorkers: 2 },
+    );
+    await mkdir(path.dirname(resultFile), { recursive: true });
+    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
+    console.log(`\n${report(result)}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    return 0;
+  },
+};
+
+function wholeNumber(option: string, value: string, least: number, most: number): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < least || number > most) {
+    throw new UserError(`${option} is "${value}", expected a whole number from ${least} to ${most}.`, usage);
+  }
+  return number;
+}

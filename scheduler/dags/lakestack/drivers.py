@@ -1,0 +1,149 @@
+"""Drivers of Spark that stay for the next job: starting one takes longer than a small job."""
+
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+# Well above what a driver that waits takes to answer.
+_READY_SECONDS = 10
+
+
+@contextmanager
+def free_place(places: int, folder: Path | None = None) -> Iterator["Place | None"]:
+    """
+    A place for a driver that no other task has now, or None if all are taken.
+
+    Args:
+        places: How many there are on this machine.
+        folder: Where they are (default: one for all tasks, in the folder for temporary files).
+    """
+    folder = Path(tempfile.gettempdir()) / "lakestack-drivers" if folder is None else folder
+    for number in range(places):
+        place = folder / str(number)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Given back by the kernel when the task ends, however it ends.
+        with (place / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield Place(place)
+            return
+    yield None
+
+
+class Place:
+    """Where a driver stays between jobs: its socket, and the file that it prints to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._address = folder / "socket"
+        self._output = folder / "output"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+
+    def run(self, start: Sequence[str], job: Sequence[str]) -> Iterator[str]:
+        """
+        Has a job done by the driver that is here, or by a new one.
+
+        Args:
+            start: Command of a driver, which is given the address to be called at.
+            job: The job's arguments.
+
+        Yields:
+            What the driver prints, line by line.
+        """
+        # The driver appends, so it goes on at the new end.
+        self._output.open("w").close()
+        with self._output.open(errors="replace") as output:
+            lines = _Lines(output)
+            try:
+                self._connection = self._ask(job)
+                if self._connection is None:
+                    self._process = self._start(start)
+                while self._connection is None and self._process is not None:
+                    yield from lines.new()
+                    if self._process.poll() is not None:
+                        break
+                    time.sleep(0.1)
+                    self._connection = self._ask(job)
+                while self._connection is not None and not select.select([self._connection], [], [], 0.1)[0]:
+                    yield from lines.new()
+                # Either there is an exit code to be read, or the driver is gone; the lines tell the rest.
+                yield from lines.rest()
+                self._process = None
+            finally:
+                self.stop()
+
+    def stop(self) -> None:
+        """Ends a job that still runs, and its driver: neither outlives who asked for it."""
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+        elif self._process is not None:
+            self._process.terminate()
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        self._address.unlink(missing_ok=True)
+        with self._output.open("ab") as output:
+            return subprocess.Popen(
+                [*command, str(self._address)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                # What the task's end does to its children does not reach this one.
+                start_new_session=True,
+            )
+
+    def _ask(self, job: Sequence[str]) -> socket.socket | None:
+        """The connection over which a driver has taken the job; None if there is no driver."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_READY_SECONDS)
+        try:
+            connection.connect(str(self._address))
+            connection.sendall(f"{json.dumps(job)}\n".encode())
+            if connection.recv(16):
+                connection.settimeout(None)
+                return connection
+        except TimeoutError:
+            # It hangs, so nobody else gets an answer either.
+            os.kill(_process_behind(connection), signal.SIGKILL)
+        except OSError:
+            pass
+        connection.close()
+        return None
+
+
+class _Lines:
+    """The whole lines of a text that grows."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self._begun = ""
+
+    def new(self) -> Iterator[str]:
+        *lines, self._begun = (self._begun + self._text.read()).split("\n")
+        yield from (line.rstrip() for line in lines)
+
+    def rest(self) -> Iterator[str]:
+        yield from self.new()
+        if self._begun:
+            yield self._begun.rstrip()
+            self._begun = ""
+
+
+def _process_behind(connection: socket.socket) -> int:
+    size = struct.calcsize("3i")
+    pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(pid)
