@@ -170,20 +170,22 @@ async function removeTestCluster({ reporter }: Context): Promise<void> {
   );
 }
 
-/** What needs Docker. Beside the tests on containers, which wait for much, runs what computes. */
+/**
+ * What needs Docker. Beside the tests on containers runs what computes, and then the tests on a cluster: both wait for much,
+ * and share nothing but the machine.
+ */
 async function stagesOnContainers(run: TestRun, context: Context, { prepared, env }: Ready): Promise<void> {
   try {
-    const clusterIsUp = await run.beside(
+    await run.beside(
       async (lane) => {
         for (const project of ["docker-plugin", "toolchain", "fake-aws", "e2e"])
           await lane.stage(`${project} tests`, vitest(project, context, [], env));
       },
       async (lane) => {
         await lane.stage("Python checks", (output) => pythonChecks(prepared, output, context.signal));
-        return emptyClusterStages(lane, context, env);
+        if (await emptyClusterStages(lane, context, env)) await stackOnClusterStage(lane, context, env);
       },
     );
-    if (clusterIsUp) await stackOnClusterStage(run, context, env);
   } finally {
     await removeTestCluster(context);
   }
