@@ -170,22 +170,29 @@ async function removeTestCluster({ reporter }: Context): Promise<void> {
   );
 }
 
+/** The stack twice, in containers and on a cluster, and the tests' own programs. */
+const memoryForBoth = 20 * 2 ** 30;
+
 /**
- * What needs Docker. Beside the tests on containers runs what computes, and then the tests on a cluster: both wait for much,
- * and share nothing but the machine.
+ * What needs Docker. Beside the tests on containers runs what computes, and where there is memory enough the tests on a
+ * cluster: both wait for much, and share nothing but the machine.
  */
 async function stagesOnContainers(run: TestRun, context: Context, { prepared, env }: Ready): Promise<void> {
   try {
-    await run.beside(
+    const isLeft = await run.beside(
       async (lane) => {
         for (const project of ["docker-plugin", "toolchain", "fake-aws", "e2e"])
           await lane.stage(`${project} tests`, vitest(project, context, [], env));
       },
       async (lane) => {
         await lane.stage("Python checks", (output) => pythonChecks(prepared, output, context.signal));
-        if (await emptyClusterStages(lane, context, env)) await stackOnClusterStage(lane, context, env);
+        const clusterIsUp = await emptyClusterStages(lane, context, env);
+        if (!clusterIsUp || os.totalmem() < memoryForBoth) return clusterIsUp;
+        await stackOnClusterStage(lane, context, env);
+        return false;
       },
     );
+    if (isLeft) await stackOnClusterStage(run, context, env);
   } finally {
     await removeTestCluster(context);
   }
