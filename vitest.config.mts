@@ -20,7 +20,12 @@ export default defineConfig({
       // Pulumi mocks and plain values; no containers, no network.
       {
         extends: true,
-        test: { name: "unit", include: ["tests/unit/**/*.test.ts"], hookTimeout: minutes, testTimeout: minutes },
+        test: {
+          name: "unit",
+          include: ["tests/unit/**/*.test.ts"],
+          hookTimeout: minutes,
+          testTimeout: minutes,
+        },
       },
       {
         // A real Docker engine.
