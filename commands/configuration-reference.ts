@@ -39,6 +39,12 @@ export function configurationReference(pulumiYaml: string): string {
     "pulumi config set --secret --path 'sourceCredentials.partner.secretAccessKey' SECRET",
     "```",
     "",
+    "A URL that is sent a POST with JSON about every run that fails ([what](pipelines.md#when-a-run-fails)):",
+    "",
+    "```sh",
+    "pulumi config set --secret failureWebhook URL",
+    "```",
+    "",
   ].join("\n");
 }
 

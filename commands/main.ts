@@ -88,6 +88,14 @@ const commands: Record<string, Entry> = {
     summary: "measure what a batch costs by the size of its table",
     load: async () => (await import("../bench/ingest.js")).command,
   },
+  "bench:catalog": {
+    summary: "measure commits a second of the catalog",
+    load: async () => (await import("../bench/catalog.js")).command,
+  },
+  "bench:scheduler": {
+    summary: "measure tasks a second of the scheduler",
+    load: async () => (await import("../bench/scheduler.js")).command,
+  },
   "source:add": {
     summary: "look at real files and draft the declaration of a source",
     load: async () => (await import("./source-add.js")).command,

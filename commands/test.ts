@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { Writable } from "node:stream";
-import { type Cluster, clusterSettings, destroyCluster } from "../toolchain/cluster/index";
+import { testImages } from "../infra/image-builds";
+import { type Cluster, clusterSettings, destroyCluster, loadImages } from "../toolchain/cluster/index";
 import { dockerClient, projectFolder, terminalReporter } from "../toolchain/index";
 import { ensureChromium } from "./chromium";
 import { bringUpCluster } from "./cluster";
@@ -122,7 +123,11 @@ const testCluster = {
   LAKESTACK_CLUSTER_PORTS: "28443:8443,28081:8081,29001:9000",
 };
 
-/** Brings the tests' cluster up, and runs on it what needs no stack. @returns whether there is a cluster. */
+/**
+ * Brings the tests' cluster up with the stack's images in it, and runs on it what needs no stack.
+ *
+ * @returns whether there is a cluster.
+ */
 async function emptyClusterStages(
   lane: Lane,
   context: Context,
@@ -130,12 +135,19 @@ async function emptyClusterStages(
 ): Promise<boolean> {
   let cluster: Cluster | undefined;
   await lane.stage("cluster", async (output) => {
+    const { signal } = context;
     const reporter = output === process.stdout ? context.reporter : terminalReporter(output);
-    cluster = await bringUpCluster({
+    const up = await bringUpCluster({ reporter, signal, settings: clusterSettings(testCluster) });
+    const { docker, images } = await prepareMachine({
+      stack: clusterStack,
       reporter,
-      signal: context.signal,
-      settings: clusterSettings(testCluster),
+      signal,
+      forTests: true,
     });
+    const served = [...images].filter(([name]) => name !== "builder" && !testImages.has(name));
+    const references = served.map(([, reference]) => reference);
+    await loadImages(up, references, { docker, reporter, signal });
+    cluster = up;
     return { ok: true, counts: none };
   });
   if (cluster === undefined) return false;

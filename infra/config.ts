@@ -60,6 +60,9 @@ const counts = {
   trinoWorkers: [0, 1000],
   trinoWorkersMost: [0, 1000],
   trinoDrainSeconds: [30, 86400],
+  scaleBusyPercent: [10, 100],
+  // Kubernetes looks no further back than an hour.
+  scaleIdleSeconds: [0, 3600],
   airflowSchedulers: [1, 20],
   airflowParallelism: [1, 1000],
   objectStoreSize: [1, 65536],

@@ -1,21 +1,20 @@
 import { lineage, parseColumnType, typeExpectation } from "./column-type";
+import { checkFaults } from "./check-rules";
 import { fits, parsePartitionField, partitionExpectation } from "./partitioning";
+import { show } from "./source-fault";
+import type { Found, Path } from "./source-fault";
 import type { Declaration } from "./sources";
-
-/** Where in a document. */
-export type Path = (string | number)[];
-
-/** A fault whose line is not known yet. */
-export interface Found {
-  path: Path;
-  found: string;
-  expected: string;
-}
 
 /** A source of which only some parts have the right shape; the others are missing. */
 type Readable = Partial<
-  Omit<Declaration, "columns" | "key" | "partitioning" | "onExistingKey" | "format">
+  Omit<
+    Declaration,
+    "columns" | "key" | "partitioning" | "onExistingKey" | "format" | "maintenance" | "checks"
+  >
 > & {
+  checks: Record<string, unknown>[];
+  compaction?: unknown;
+  maintenanceSchedule?: string;
   columns: Record<string, string>;
   key: string[];
   /** Whether there is a key at all, of whatever shape. */
@@ -38,7 +37,10 @@ export function meaningFaults(value: unknown): Found[] {
       ...versionFaults(source, at),
       ...partitioningFaults(source, at),
       ...datesFaults(source, at),
-      ...scheduleFaults(source, at),
+      ...scheduleFaults(source.schedule, at("schedule")),
+      ...scheduleFaults(source.maintenanceSchedule, at("maintenance", "schedule")),
+      ...compactionFaults(source, at),
+      ...checkFaults(source, at),
       ...(["name", "table"] as const).flatMap((key) =>
         typeof source[key] === "string" && earlier.some((other) => other[key] === source[key])
           ? [{ path: at(key), found: `"${source[key]}" a second time`, expected: `a ${key} of its own` }]
@@ -57,6 +59,7 @@ function readable(value: unknown): Readable[] {
     const columns = isRecord(source["columns"]) ? source["columns"] : {};
     const texts = (list: unknown) =>
       (Array.isArray(list) ? (list as unknown[]) : []).filter((text) => typeof text === "string");
+    const maintenance = isRecord(source["maintenance"]) ? source["maintenance"] : {};
     const text = (key: string) => (typeof source[key] === "string" ? source[key] : undefined);
     return {
       ...source,
@@ -71,6 +74,11 @@ function readable(value: unknown): Readable[] {
       versionColumn: text("versionColumn"),
       dates: text("dates"),
       schedule: text("schedule"),
+      compaction: maintenance["compaction"],
+      maintenanceSchedule: typeof maintenance["schedule"] === "string" ? maintenance["schedule"] : undefined,
+      checks: (Array.isArray(source["checks"]) ? (source["checks"] as unknown[]) : []).map((check) =>
+        isRecord(check) ? check : {},
+      ),
     };
   });
 }
@@ -179,9 +187,15 @@ const cronFields = [
   { name: "day of week", least: 0, most: 7 },
 ];
 
-function scheduleFaults({ schedule }: Readable, at: At): Found[] {
+function compactionFaults({ compaction, hasKey }: Readable, at: At): Found[] {
+  if (compaction !== "sort" || hasKey) return [];
+  const expected = "bin-pack or none: rows without a key have no order to sort by";
+  return [{ path: at("maintenance", "compaction"), found: show(compaction), expected }];
+}
+
+function scheduleFaults(schedule: string | undefined, path: Path): Found[] {
   if (schedule === undefined) return [];
-  const fault = (expected: string) => [{ path: at("schedule"), found: `"${schedule}"`, expected }];
+  const fault = (expected: string) => [{ path, found: `"${schedule}"`, expected }];
   const fields = schedule.trim().split(/\s+/);
   if (fields.length !== cronFields.length) {
     return fault("five cron fields in UTC: minute hour day-of-month month day-of-week");
@@ -214,9 +228,4 @@ function bucketFaults(source: Readable, other: Readable, at: At): Found[] {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** A value for a message. */
-export function show(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
 }

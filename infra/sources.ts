@@ -9,8 +9,9 @@ import schema from "../sources.schema.json";
 import { column, lineage } from "./column-type";
 import type { Column } from "./column-type";
 import { parsePartitionField } from "./partitioning";
-import { meaningFaults, show } from "./source-rules";
-import type { Found, Path } from "./source-rules";
+import { show } from "./source-fault";
+import type { Found, Path } from "./source-fault";
+import { meaningFaults } from "./source-rules";
 
 /** A declared source, checked and complete. As JSON it is what the Spark job and the DAGs read. */
 export interface Source {
@@ -53,14 +54,55 @@ export interface Source {
   evolve: boolean;
   /** How often a run is tried again. */
   retries: number;
+  /** Minutes after which a job is ended. */
+  timeoutMinutes: number;
+  /** How many jobs of the source run at the same time. */
+  parallelJobs: number;
   /** First day with data, YYYY-MM-DD. */
   startDate?: string;
   owner?: string;
+  maintenance: Maintenance;
+  checks: Check[];
+}
+
+/** How a table is looked after. */
+export interface Maintenance {
+  /** Five cron fields, UTC. */
+  schedule: string;
+  compaction: "sort" | "bin-pack" | "none";
+  /** How large compaction makes files. */
+  targetFileMiB: number;
+  /** From how many small files on a partition is compacted. */
+  smallFiles: number;
+  /** How far back the table can be read as it was. */
+  keepDays: number;
+  /** How long a file that nothing refers to is left alone. */
+  orphanDays: number;
+  /** Whether Trino collects statistics. */
+  analyze: boolean;
+}
+
+/** What must be true of a table after each batch. */
+export interface Check {
+  check: "notNull" | "unique" | "range" | "freshness" | "rowCount";
+  columns?: string[];
+  /** Of values with range; with rowCount per cent of the days before. */
+  least?: number;
+  most?: number;
+  /** With freshness: how old the newest value may be. */
+  hours?: number;
+  /** With rowCount: how many days before are compared with. */
+  days?: number;
+  onFailure: "warn" | "fail";
 }
 
 /** A declaration as the file has it, once it fits the schema. */
-export interface Declaration extends Omit<Source, "key" | "columns" | "lineage" | "partitioning"> {
+export interface Declaration extends Omit<
+  Source,
+  "key" | "columns" | "lineage" | "partitioning" | "maintenance"
+> {
   key?: string[];
+  maintenance: Omit<Maintenance, "compaction"> & Partial<Pick<Maintenance, "compaction">>;
   columns: Record<string, string>;
   partitioning?: string[];
 }
@@ -168,6 +210,10 @@ function complete({ key = [], columns, partitioning = [], ...declaration }: Decl
     }),
     columns: Object.entries(columns).map(([name, type]) => column(name, type)),
     lineage,
+    maintenance: {
+      ...declaration.maintenance,
+      compaction: declaration.maintenance.compaction ?? (key.length > 0 ? "sort" : "bin-pack"),
+    },
   };
 }
 

@@ -71,6 +71,8 @@ export interface Scale {
   most: number;
   /** Cores that the instances use on average when there are enough of them. */
   busyCores: number;
+  /** Instances are taken away when there would have been enough without them for so long. */
+  idleSeconds: number;
 }
 
 /** A program in a container: what a service and a one-off step have in common. */

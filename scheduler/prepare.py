@@ -1,4 +1,4 @@
-"""Brings Airflow's database up to date, makes its administrator, and asks for the tables of changed sources.
+"""Brings Airflow's database up to date, makes its administrator and pools, and asks for the tables of changed sources.
 
 Runs before the API server, at every start. One process does it all: each `airflow` command would load Airflow anew.
 """
@@ -17,6 +17,8 @@ def main(username: str, password_file: Path) -> None:
     """Does each step; all of them may be done again."""
     initdb()
     ensure_administrator(username, password_file.read_text(encoding="utf-8").strip())
+    sys.path.append(conf.get("core", "dags_folder"))
+    ensure_pools()
     request_tables()
 
 
@@ -42,6 +44,21 @@ def ensure_administrator(username: str, password: str) -> None:
             sys.exit(f"Airflow's administrator {username} could not be added: see the lines above")
 
 
+def ensure_pools() -> None:
+    """Makes the pool of every source as large as it is declared. One of a source that is gone stays: nobody uses it."""
+    from airflow.models.pool import Pool
+
+    from lakestack.sources import load_sources
+
+    for source in load_sources():
+        Pool.create_or_update_pool(
+            source.pool,
+            slots=source.parallel_jobs,
+            description=f"Jobs on {source.table}: each batch takes one place, compaction all of them",
+            include_deferred=False,
+        )
+
+
 def request_tables() -> None:
     """
     Triggers create_tables when the sources have changed since the last start. At the first start the DAG is not known
@@ -52,7 +69,6 @@ def request_tables() -> None:
     from airflow.models.variable import Variable
     from airflow.utils.types import DagRunTriggeredByType
 
-    sys.path.append(conf.get("core", "dags_folder"))
     from lakestack.sources import sources_version
 
     version = sources_version()

@@ -99,7 +99,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
       new pulumi.Config("lakestack").getSecretObject<SourceCredentials>("sourceCredentials") ?? {},
     ),
     workers: config.sparkWorkers,
-    workerScale: scale(config.sparkWorkers, config.sparkWorkersMost, config.sparkWorkerCores),
+    workerScale: scale(config, config.sparkWorkers, config.sparkWorkersMost, config.sparkWorkerCores),
     workerCores: config.sparkWorkerCores,
     executorMemoryMiB: config.sparkExecutorMemory,
     masterMemoryMiB: config.sparkMasterMemory,
@@ -125,7 +125,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
         ? undefined
         : {
             count: config.trinoWorkers,
-            scale: scale(config.trinoWorkers, config.trinoWorkersMost, config.trinoCores),
+            scale: scale(config, config.trinoWorkers, config.trinoWorkersMost, config.trinoCores),
             memoryMiB: config.trinoWorkerMemory,
             drainSeconds: config.trinoDrainSeconds,
           },
@@ -154,6 +154,16 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     executorMemoryMiB: config.sparkExecutorMemory,
     port: config.airflowPort,
     driverPort: config.sparkDriverPort,
+    failureWebhook: new pulumi.Config("lakestack").getSecret("failureWebhook"),
+    // Elsewhere they have no address of their own: docs/kubernetes.md says how to reach them.
+    sparkPages:
+      config.platform === "docker"
+        ? {
+            driver: `http://localhost:${config.sparkDriverPort}`,
+            master: `http://localhost:${config.sparkMasterPort}`,
+            history: `http://localhost:${config.sparkHistoryPort}`,
+          }
+        : undefined,
   });
   return { catalog, spark, trino, scheduler };
 }
@@ -192,7 +202,17 @@ function text(
 /** A single instance has no number. */
 const several = (count: number) => (count === 1 ? undefined : count);
 
-/** More instances when the present ones use seven tenths of the cores that they have; one, if that is open. */
-function scale(least: number, most: number, coresOfEach: number): Scale | undefined {
-  return most > least ? { most, busyCores: 0.7 * Math.max(1, coresOfEach) } : undefined;
+/** More instances when the present ones use a share of the cores that they have; of one, if that is open. */
+function scale(
+  { scaleBusyPercent, scaleIdleSeconds }: StackConfig,
+  least: number,
+  most: number,
+  coresOfEach: number,
+): Scale | undefined {
+  if (most <= least) return undefined;
+  return {
+    most,
+    busyCores: (scaleBusyPercent / 100) * Math.max(1, coresOfEach),
+    idleSeconds: scaleIdleSeconds,
+  };
 }

@@ -11,6 +11,15 @@ export const jobsFolder = "/opt/lakestack/jobs";
 export const secretsFolder = "/run/secrets";
 export const sourcesFile = "/opt/lakestack/sources.json";
 export const caFile = "/etc/lakestack/ca.pem";
+/** Holds the URL that is told of runs that fail; absent, if none is. */
+export const webhookFile = `${secretsFolder}/failure-webhook`;
+
+/** URLs of Spark's pages: of the job that runs now, of the cluster, of the jobs that have ended. */
+export interface SparkPages {
+  driver: string;
+  master: string;
+  history: string;
+}
 
 /** Every file below a folder, as files of a container; what an interpreter or editor left there is not one. */
 export function folderFiles(folder: string, target: string): RenderedFile[] {
@@ -52,6 +61,7 @@ export function renderConnections(values: {
 export function renderEnvironment(args: {
   parallelism: number;
   executorMemoryMiB: number;
+  sparkPages?: SparkPages;
 }): Record<string, string> {
   const fromFile = (name: string) => `cat ${secretsFolder}/${name}`;
   return {
@@ -80,5 +90,7 @@ export function renderEnvironment(args: {
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false",
     LAKESTACK_SOURCES: sourcesFile,
     LAKESTACK_EXECUTOR_MEMORY: `${args.executorMemoryMiB}m`,
+    LAKESTACK_FAILURE_WEBHOOK_FILE: webhookFile,
+    ...(args.sparkPages === undefined ? {} : { LAKESTACK_SPARK_PAGES: JSON.stringify(args.sparkPages) }),
   };
 }

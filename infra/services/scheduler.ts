@@ -17,7 +17,9 @@ import {
   renderEnvironment,
   secretsFolder,
   sourcesFile,
+  webhookFile,
 } from "./airflow-settings";
+import type { SparkPages } from "./airflow-settings";
 import { authoritiesFiles, tlsEnvironment } from "./database-access";
 import type { DatabaseAccess } from "./database-access";
 import { sparkAddressVariable, sparkDefaultsFile } from "./spark";
@@ -53,6 +55,10 @@ export interface SchedulerArgs {
   port: number;
   /** Port of the page of the Spark job that runs now. */
   driverPort: number;
+  /** URL that is told of every run that fails. Default none. */
+  failureWebhook?: pulumi.Output<string>;
+  /** Where people find Spark's pages; the pages of the DAGs link there. Default: they don't. */
+  sparkPages?: SparkPages;
 }
 
 /** Airflow in four processes on one database: API server, scheduler with its tasks, DAG processor, triggerer. */
@@ -188,7 +194,14 @@ export class Scheduler extends pulumi.ComponentResource {
     };
   }
 
-  private secretFiles({ secrets, database, spark, trino, trinoUser }: SchedulerArgs): RenderedFile[] {
+  private secretFiles({
+    secrets,
+    database,
+    spark,
+    trino,
+    trinoUser,
+    failureWebhook,
+  }: SchedulerArgs): RenderedFile[] {
     const secret = (name: string, content: pulumi.Input<string>) => ({
       path: `${secretsFolder}/${name}`,
       content,
@@ -217,6 +230,7 @@ export class Scheduler extends pulumi.ComponentResource {
           }),
         ),
       ),
+      ...(failureWebhook === undefined ? [] : [{ path: webhookFile, content: failureWebhook }]),
       { path: caFile, content: trino.authority },
       ...authoritiesFiles(database.authorities),
       { path: sparkDefaultsFile, content: spark.defaults },

@@ -117,6 +117,8 @@ export function renderIcebergCatalog(settings: {
     "iceberg.rest-catalog.warehouse": settings.warehouse,
     "iceberg.rest-catalog.vended-credentials-enabled": true,
     "iceberg.file-format": "PARQUET",
+    // Trino would take the files of all states but the current one for orphans: refused for any table (decision 0028).
+    "iceberg.remove-orphan-files.min-retention": "36500d",
     "fs.native-s3.enabled": true,
     "s3.endpoint": settings.endpoint,
     "s3.region": settings.region,

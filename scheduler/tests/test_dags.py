@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import BundleDagBag
@@ -23,6 +24,11 @@ def schedule_of(dag: DAG) -> str:
     return summary
 
 
+def in_order(dag: DAG) -> list[Any]:
+    """Its tasks, each after those that it waits for."""
+    return list(dag.topological_sort())  # type: ignore[no-untyped-call]
+
+
 @pytest.fixture(scope="module")
 def bag() -> BundleDagBag:
     return load()
@@ -36,12 +42,14 @@ def test_all_files_load_without_an_error(bag: BundleDagBag) -> None:
         "etl_spark_media_monthly",
         "etl_spark_tiktokcomment_daily",
         "etl_spark_tiktokcomment_monthly",
+        "maintain_media",
+        "maintain_tiktokcomment",
     ]
 
 
-def test_only_create_tables_runs_by_itself(bag: BundleDagBag) -> None:
-    unpaused = [name for name, dag in bag.dags.items() if not dag.is_paused_upon_creation]
-    assert unpaused == ["create_tables"]
+def test_tables_are_made_and_looked_after_without_being_asked(bag: BundleDagBag) -> None:
+    unpaused = sorted(name for name, dag in bag.dags.items() if not dag.is_paused_upon_creation)
+    assert unpaused == ["create_tables", "maintain_media", "maintain_tiktokcomment"]
     assert schedule_of(bag.dags["create_tables"]) == "@once"
 
 
@@ -96,7 +104,90 @@ def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
     assert "The 3 days before are read again" in (daily.doc_md or "")
     monthly = bag.dags["etl_spark_podcasts_monthly"]
     assert getattr(monthly.task_dict["ingest"], "late_days", None) == 0, "a month is read once"
-    assert len(bag.dags) == 7
+    assert len(bag.dags) == 10
+
+
+def test_a_table_is_compacted_with_the_whole_pool_and_then_swept_and_analyzed(bag: BundleDagBag) -> None:
+    dag = bag.dags["maintain_media"]
+    assert schedule_of(dag) == "30 3 * * *"
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    assert [(task.task_id, task.pool, task.pool_slots) for task in in_order(dag)] == [
+        ("compact", "source_media", 4),
+        ("sweep", "source_media", 4),
+        ("analyze", "source_media", 1),
+    ]
+
+
+def test_maintenance_is_done_as_declared(declare: Callable[..., Path]) -> None:
+    policy = {
+        "schedule": "0 */6 * * *",
+        "compaction": "bin-pack",
+        "targetFileMiB": 256,
+        "smallFiles": 10,
+        "keepDays": 2,
+        "orphanDays": 1,
+        "analyze": False,
+    }
+    declare(maintenance=policy, parallelJobs=2, timeoutMinutes=90)
+    dag = load().dags["maintain_media"]
+    assert schedule_of(dag) == "0 */6 * * *"
+    assert (dag.params["keep_days"], dag.params["orphan_days"]) == (2, 1)
+    assert "of the last 2 days" in (dag.doc_md or "")
+    assert [task.task_id for task in in_order(dag)] == ["compact", "sweep"]
+    assert dag.task_dict["compact"].pool_slots == 2
+    assert dag.task_dict["compact"].execution_timeout == timedelta(minutes=90)
+
+
+def test_every_batch_is_told_to_those_who_wait_for_the_table(bag: BundleDagBag) -> None:
+    for period in ("daily", "monthly"):
+        [task] = bag.dags[f"etl_spark_media_{period}"].tasks
+        assert [(asset.name, asset.uri) for asset in task.outlets] == [
+            ("newtral.media", "lakestack://iceberg/newtral/media")
+        ]
+
+
+def test_every_job_has_a_timeout_growing_pauses_and_somebody_who_is_told(bag: BundleDagBag) -> None:
+    for name, dag in bag.dags.items():
+        if name != "create_tables":
+            for task in dag.tasks:
+                assert task.execution_timeout == timedelta(hours=6)
+                assert task.retry_exponential_backoff
+                assert task.on_failure_callback
+                assert task.pool.startswith("source_")
+
+
+CHECKS = [
+    {"check": "unique", "columns": ["id"], "onFailure": "fail"},
+    {"check": "rowCount", "least": 50, "onFailure": "warn"},
+]
+FRESHNESS = {"check": "freshness", "columns": ["created_at_etl"], "hours": 30, "onFailure": "warn"}
+
+
+def test_checks_wait_for_the_table_s_asset_and_have_one_of_their_own(declare: Callable[..., Path]) -> None:
+    declare(checks=CHECKS)
+    bag = load()
+    assert bag.import_errors == {}
+    dag = bag.dags["check_media"]
+    assert "check_tiktokcomment" not in bag.dags, "it has none"
+    assert not dag.is_paused_upon_creation
+    assert schedule_of(dag) == "Asset"
+    [task] = dag.tasks
+    assert [asset.name for asset in task.outlets] == ["newtral.media checked"]
+    assert "(/dags/check_media)" in (bag.dags["maintain_media"].doc_md or "")
+
+
+def test_the_age_of_a_table_is_asked_for_by_the_clock(declare: Callable[..., Path]) -> None:
+    declare(checks=[*CHECKS, FRESHNESS])
+    assert "0 * * * *" in schedule_of(load().dags["check_media"])
+
+
+@pytest.mark.parametrize("name", ["etl_spark_media_daily", "etl_spark_media_monthly", "maintain_media"])
+def test_a_page_links_to_what_belongs_to_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKESTACK_SPARK_PAGES", '{"history": "http://localhost:18080"}')
+    text = load().dags[name].doc_md or ""
+    assert "`iceberg.newtral.media_quarantine`" in text
+    assert "[ended](http://localhost:18080)" in text
+    assert "(/dags/maintain_media)" in text
 
 
 @pytest.mark.parametrize("content", ["[{", '{"sources": 1}', '[{"name": "media"}]'])
@@ -104,7 +195,7 @@ def test_a_broken_file_of_sources_is_named(declare: Callable[..., Path], content
     file = declare()
     file.write_text(content)
     errors = load().import_errors
-    assert [Path(name).name for name in errors] == ["etl_spark.py"]
-    [error] = errors.values()
+    assert sorted(Path(name).name for name in errors) == ["check.py", "etl_spark.py", "maintain.py"]
+    error = next(iter(errors.values()))
     assert f"{file} does not hold the declared sources" in error
     assert "run pulumi up" in error

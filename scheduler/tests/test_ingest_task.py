@@ -10,8 +10,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from lakestack.ingest import IngestOperator
 from lakestack.intervals import days_of_month
+from lakestack.sources import load_sources
 
 Submit = Callable[[str, int], Path]
+media = load_sources()[0]
 context: dict[str, Any] = {"run_id": "manual__1", "params": {"month": "2018-04"}}
 
 
@@ -20,7 +22,7 @@ def task(monkeypatch: pytest.MonkeyPatch) -> IngestOperator:
     monkeypatch.setenv(
         "AIRFLOW_CONN_SPARK_DEFAULT", json.dumps({"conn_type": "spark", "host": "spark://m", "port": 7077})
     )
-    return IngestOperator(task_id="ingest", source="media", days=days_of_month)
+    return IngestOperator(task_id="ingest", source=media, days=days_of_month)
 
 
 def failure(message: str, *, retry: bool) -> str:
@@ -50,7 +52,7 @@ def test_a_job_has_one_core_and_the_days_of_the_run(
 def test_late_days_are_handed_on(spark_submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps({"conn_type": "spark", "host": "local"}))
     arguments = spark_submit("LAKESTACK_RESULT {}\n", 0)
-    IngestOperator(task_id="ingest", source="media", days=days_of_month, late_days=2).execute(context)
+    IngestOperator(task_id="ingest", source=media, days=days_of_month, late_days=2).execute(context)
     assert arguments.read_text().splitlines()[-2:] == ["--late-days", "2"]
 
 

@@ -36,3 +36,12 @@ def test_tables_are_asked_for_once_per_content_of_the_sources(declare: Callable[
     prepare.request_tables()
     assert requests() == 1
     assert select("SELECT count(*) FROM ab_user WHERE username = 'admin'") == 1
+
+
+def test_pools_are_as_large_as_the_sources_declare(declare: Callable[..., Path]) -> None:
+    subprocess.run(["airflow", "db", "migrate"], check=True, capture_output=True)
+    for slots in (2, 6):
+        declare(parallelJobs=slots)
+        prepare.ensure_pools()
+        assert select("SELECT slots FROM slot_pool WHERE pool = 'source_media'") == slots
+    assert select("SELECT slots FROM slot_pool WHERE pool = 'source_tiktokcomment'") == 4

@@ -267,6 +267,46 @@ describe("pods", () => {
   });
 });
 
+describe("measurements", () => {
+  beforeAll(async () => {
+    await space.apply(pod("burner", "while :; do :; done"), pod("idler"));
+    await space.ready("burner", "idler");
+  });
+
+  it("of pods and of the node are served as on any cluster", async () => {
+    const used = (name: string) =>
+      space
+        .run("top", "pod", name, "--no-headers")
+        .then((line) => /^\S+\s+(\d+)m\s+(\d+)Mi\s*$/.exec(line)?.slice(1).map(Number) ?? []);
+    // A share of a core that it gets on a busy machine, too.
+    await until(
+      "the busy pod",
+      () => used("burner"),
+      ([milli = 0]) => milli > 100,
+    );
+    const [milli = Number.NaN] = await until(
+      "the idle pod",
+      () => used("idler"),
+      (found) => found.length === 2,
+    );
+    expect(milli).toBeLessThan(20);
+    await space.run("delete", "pod", "burner");
+    expect(await kubectl(["top", "node", "--no-headers"])).toMatch(/^lakestack\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/);
+  });
+
+  it("are told to nobody but the API server, which asks who may see them", async () => {
+    const answer = await space.sh(
+      "idler",
+      "wget -q -T 5 --no-check-certificate -O - https://10.95.0.1:10251/apis/metrics.k8s.io/v1beta1/pods 2>&1 || true",
+    );
+    expect(answer).not.toContain("PodMetrics");
+    const may = (...as: string[]) =>
+      kubectl(["auth", "can-i", "list", "pods.metrics.k8s.io", "-n", space.name, ...as]).catch(String);
+    expect(await may("--as", "system:serviceaccount:kube-system:horizontal-pod-autoscaler")).toContain("yes");
+    expect(await may("--as", `system:serviceaccount:${space.name}:default`)).toContain("no");
+  });
+});
+
 describe("images of the Docker engine", () => {
   it("run in the cluster once they are loaded, and are sent only once", async () => {
     const name = `lakestack-cluster-test-${randomBytes(4).toString("hex")}:1`;

@@ -27,11 +27,11 @@ async function look(): Promise<Kept> {
 
 /** Every table with its number of rows and what their names of objects come to. */
 async function readTables(): Promise<unknown[][]> {
-  const names = await query("SHOW TABLES FROM iceberg.newtral");
-  const statements = names.map(
-    ([name]) =>
-      `SELECT '${String(name)}', count(*), checksum(source_file_name) FROM iceberg.newtral."${String(name)}"`,
-  );
+  const names = (await query("SHOW TABLES FROM iceberg.newtral")).map(([name]) => String(name));
+  const statements = names
+    // What checks have found comes from no object, and a check by the hour may add to it at any time.
+    .filter((name) => !name.endsWith("_checks"))
+    .map((name) => `SELECT '${name}', count(*), checksum(source_file_name) FROM iceberg.newtral."${name}"`);
   return query(`${statements.join(" UNION ALL ")} ORDER BY 1`);
 }
 
@@ -82,7 +82,11 @@ test("the next npm run up completes the stack, and every row and every run is th
   const { seconds } = await npmRun("up");
   console.log(`npm run up after down and two interruptions: ${seconds.toFixed(1)} s`);
   expect(Object.keys(await containerIds()).sort()).toEqual(services);
-  expect(await look()).toEqual(before);
+  const after = await look();
+  expect(after.tables).toEqual(before.tables);
+  expect(after.volumes).toEqual(before.volumes);
+  // DAGs with a schedule may have begun new ones meanwhile.
+  expect(after.runs).toEqual(expect.arrayContaining(before.runs));
 });
 
 test("after that, pulumi finds nothing left to do", async () => {

@@ -5,8 +5,11 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { projectFolder, toolFolder } from "../../toolchain/project";
 
-/** The tests' own stack. Nothing of it, state and passphrase included, is shared with a stack that people use. */
-export const stackName = "e2e";
+/**
+ * The tests' own stack. Nothing of it, state and passphrase included, is shared with a stack that people use. Two clones
+ * on one engine need another name, beginning with "e2e", and other ports.
+ */
+export const stackName = process.env["LAKESTACK_E2E_STACK"] ?? "e2e";
 
 /** Its ports: the usual ones, this much higher. Another number lets two clones be tested at the same time. */
 const portShift = Number(process.env["LAKESTACK_E2E_PORT_SHIFT"] ?? 10_000);
@@ -62,6 +65,19 @@ const nowhere = {
   columns: { id: "varchar" },
 };
 
+/** What the tests declare beside what sources.yaml does, by the name of the source. */
+const additions: Record<string, object> = {
+  media: {
+    checks: [
+      { check: "unique", columns: ["id"], onFailure: "fail" },
+      { check: "notNull", columns: ["title"] },
+      { check: "rowCount", least: 1, days: 3 },
+    ],
+  },
+  // Comments of the sample have no sentiment.
+  tiktokcomment: { checks: [{ check: "notNull", columns: ["id", "sentiment"], onFailure: "fail" }] },
+};
+
 /** Writes the stack's configuration, sources, passphrase and state folder, unless they are there. */
 export async function configure(): Promise<void> {
   await mkdir(stateFolder, { recursive: true });
@@ -69,9 +85,10 @@ export async function configure(): Promise<void> {
     await writeFile(passphraseFile, randomBytes(24).toString("hex"), { mode: 0o600 });
   }
   const { sources } = parse(await readFile(path.join(projectFolder, "sources.yaml"), "utf8")) as {
-    sources: unknown[];
+    sources: { name: string }[];
   };
-  await writeFile(sourcesFile, stringify({ sources: [...sources, nowhere] }));
+  const declared = sources.map((source) => ({ ...source, ...additions[source.name] }));
+  await writeFile(sourcesFile, stringify({ sources: [...declared, nowhere] }));
   if (existsSync(configFile)) return;
   const settings = {
     platform: "docker",

@@ -274,8 +274,11 @@ async function outcome(keys: Keys, request: (client: S3Client) => Promise<unknow
   }
 }
 
-const get = (Bucket: string, Key: string) => (client: S3Client) =>
-  client.send(new GetObjectCommand({ Bucket, Key }));
+const get = (Bucket: string, Key: string) => async (client: S3Client) => {
+  const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+  // Read to its end, or closing the client breaks the answer off.
+  await Body?.transformToByteArray();
+};
 const put = (Bucket: string) => (client: S3Client) =>
   client.send(new PutObjectCommand({ Bucket, Key: "spark-events/test", Body: "text" }));
 const list = (Bucket: string) => (client: S3Client) => client.send(new ListObjectsV2Command({ Bucket }));

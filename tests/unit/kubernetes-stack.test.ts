@@ -60,6 +60,8 @@ beforeAll(async () => {
       platform: "kubernetes",
       trinoWorkers: "2",
       trinoWorkersMost: "4",
+      scaleBusyPercent: "60",
+      scaleIdleSeconds: "120",
       catalogReplicas: "2",
       trinoDoor: "load-balancer",
       trinoHosts: "trino.example.org",
@@ -199,7 +201,8 @@ describe("the Kubernetes stack", () => {
       spec: {
         minReplicas: 2,
         maxReplicas: 4,
-        metrics: [{ resource: { target: { type: "AverageValue", averageValue: "700m" } } }],
+        metrics: [{ resource: { target: { type: "AverageValue", averageValue: "600m" } } }],
+        behavior: { scaleDown: { stabilizationWindowSeconds: 120 } },
       },
     });
     const worker = kind("apps/v1:Deployment").find(({ name }) => name === "trino-worker");

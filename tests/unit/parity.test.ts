@@ -34,6 +34,7 @@ const onlyOn: Record<string, { platform: "docker" | "kubernetes"; reason: string
   scale: { platform: "kubernetes", reason: "one machine has no more processors for more instances" },
   "scale.most": { platform: "kubernetes", reason: "see scale" },
   "scale.busyCores": { platform: "kubernetes", reason: "see scale" },
+  "scale.idleSeconds": { platform: "kubernetes", reason: "see scale" },
   scratch: {
     platform: "kubernetes",
     reason: "a container's whole file system may be written to on a laptop",
@@ -65,7 +66,7 @@ const base: Workload = {
 const port: Port = { name: "http", port: 80, publish: 1 };
 const volume: DataVolume = { name: "data", path: "/data" };
 const file: RenderedFile = { path: "/etc/file", content: "text" };
-const scaled: Scale = { most: 3, busyCores: 0.5 };
+const scaled: Scale = { most: 3, busyCores: 0.5, idleSeconds: 600 };
 
 type Pair = [Workload, Workload];
 /** A word for each property: growth of the vocabulary is a compile error here until it has a row. */
@@ -122,6 +123,7 @@ const files: Words<RenderedFile> = {
 const scale: Words<Scale> = {
   most: change({ scale: scaled }, { scale: { ...scaled, most: 4 } }),
   busyCores: change({ scale: scaled }, { scale: { ...scaled, busyCores: 0.6 } }),
+  idleSeconds: change({ scale: scaled }, { scale: { ...scaled, idleSeconds: 60 } }),
 };
 
 const all: Record<string, Pair> = Object.fromEntries(

@@ -188,6 +188,82 @@ describe("what a source may declare beside the least", () => {
   });
 });
 
+describe("maintenance of a table", () => {
+  const maintenance = (text: string) => `${good}    maintenance: ${text}\n`;
+
+  it("sorts by the key, keeps seven days, and collects statistics, unless something else is declared", () => {
+    expect(load(good)[0]?.maintenance).toEqual({
+      schedule: "30 3 * * *",
+      compaction: "sort",
+      targetFileMiB: 128,
+      smallFiles: 5,
+      keepDays: 7,
+      orphanDays: 3,
+      analyze: true,
+    });
+    expect(load(maintenance("{ keepDays: 0.5, compaction: none }"))[0]?.maintenance).toMatchObject({
+      keepDays: 0.5,
+      compaction: "none",
+      schedule: "30 3 * * *",
+    });
+  });
+
+  it("packs rows without a key in the order they have", () => {
+    const append = good.replace("    key: [id]\n", "    onExistingKey: append\n");
+    expect(load(append)[0]?.maintenance.compaction).toBe("bin-pack");
+    expect(faultsOf(`${append}    maintenance: { compaction: sort }\n`)).toEqual([
+      '9 sources[0].maintenance.compaction: "sort"',
+    ]);
+  });
+
+  it.each([
+    ["{ keepDays: -1 }", "9 sources[0].maintenance.keepDays: -1"],
+    ["{ orphanDays: 0 }", "9 sources[0].maintenance.orphanDays: 0"],
+    ["{ schedule: daily }", '9 sources[0].maintenance.schedule: "daily"'],
+    ["{ keep: 1 }", "9 sources[0].maintenance.keep: a key that means nothing here"],
+  ])("is not %s", (text, fault) => {
+    expect(faultsOf(maintenance(text))).toEqual([fault]);
+  });
+});
+
+describe("a check", () => {
+  const columns = "      n: integer\n      at: timestamp(6)\n";
+  const checks = (text: string) => `${good}${columns}    checks: [${text}]\n`;
+
+  it.each([
+    "{ check: notNull, columns: [id, n, created_at_etl] }",
+    "{ check: unique, columns: [id, n], onFailure: fail }",
+    "{ check: range, columns: [n], least: 0 }",
+    "{ check: freshness, columns: [at], hours: 24 }",
+    "{ check: rowCount, least: 50, most: 200, days: 14 }",
+  ])("is %s", (text) => {
+    expect(load(checks(text))[0]?.checks).toHaveLength(1);
+  });
+
+  it("warns unless it is declared to fail", () => {
+    expect(load(checks("{ check: rowCount, least: 1 }"))[0]?.checks[0]?.onFailure).toBe("warn");
+  });
+
+  it.each([
+    ["{ check: sums }", '11 sources[0].checks[0].check: "sums"'],
+    ["{ check: notNull }", "11 sources[0].checks[0].columns: nothing"],
+    ["{ check: notNull, columns: [nope] }", '11 sources[0].checks[0].columns[0]: "nope"'],
+    ["{ check: notNull, columns: [id], hours: 1 }", "11 sources[0].checks[0].hours: 1"],
+    ["{ check: range, columns: [n] }", "11 sources[0].checks[0].least: nothing"],
+    ["{ check: range, columns: [n], least: 2, most: 1 }", "11 sources[0].checks[0].least: 2"],
+    ["{ check: range, columns: [id], least: 2 }", '11 sources[0].checks[0].columns[0]: "id" of type varchar'],
+    [
+      "{ check: freshness, columns: [n], hours: 2 }",
+      '11 sources[0].checks[0].columns[0]: "n" of type integer',
+    ],
+    ["{ check: freshness, columns: [at] }", "11 sources[0].checks[0].hours: nothing"],
+    ["{ check: rowCount }", "11 sources[0].checks[0].least: nothing"],
+    ["{ check: rowCount, least: 1, onFailure: block }", '11 sources[0].checks[0].onFailure: "block"'],
+  ])("is not %s", (text, fault) => {
+    expect(faultsOf(checks(text))).toEqual([fault]);
+  });
+});
+
 describe("a faulty file", () => {
   it("is refused with all its faults at once, each with its line", () => {
     const yaml = `${good}    colour: blue

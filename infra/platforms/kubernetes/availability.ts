@@ -61,7 +61,7 @@ export function scaleWithLoad(
         ],
         behavior: {
           scaleDown: {
-            stabilizationWindowSeconds: 600,
+            stabilizationWindowSeconds: workload.scale.idleSeconds,
             policies: [{ type: "Pods", value: 1, periodSeconds: 60 }],
           },
         },

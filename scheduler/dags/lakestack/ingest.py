@@ -1,117 +1,48 @@
-"""The task that ingests: one Spark job of its own, driver beside the task, executors on the cluster."""
+"""The task that ingests."""
 
-import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow.sdk import BaseHook, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
-
+from lakestack.assets import batch_of
 from lakestack.intervals import Days
-
-_JOB = "/opt/lakestack/jobs/lakestack_jobs/__main__.py"
-# A small job costs its JVMs more than its data: with the first compiler alone the ingest of a month of sample data
-# takes 15 s of a core in place of 35, and 200,000 rows (120 MB) still 55 in place of 77. Settings for long jobs go
-# into extraJavaOptions, which come after these.
-_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-_RESULT, _FAILURE = "LAKESTACK_RESULT ", "LAKESTACK_FAILURE "
+from lakestack.sources import Source
+from lakestack.spark_job import SparkJobOperator
 
 
-class IngestOperator(BaseOperator):
+class IngestOperator(SparkJobOperator):
     """
-    Ingests days of a source. The counts that the job records become the task's return value.
-
-    A failure is told in one sentence, the job's own: no data, no bucket, another table. Trying again does not mend
-    those, so they fail the task at once; everything else is left to its retries. (Airflow's SparkSubmitOperator fails
-    with the whole command and the last 500 lines of Java, and hands no result on.)
+    Ingests days of a source. The counts that the job records become the task's return value, and those who wait for the
+    table's asset are told of the batch.
 
     Args:
-        source: Name of a declared source.
+        source: A declared source.
         days: Which days a run ingests.
         late_days: How many days before those are read again.
-        conn_id: Connection to the Spark master.
-        cores: Of the cluster, for one job: with one each, as many jobs run at a time as the cluster has cores.
     """
 
     def __init__(
         self,
         *,
-        source: str,
+        source: Source,
         days: Callable[[Mapping[str, Any]], Days],
         late_days: int = 0,
-        conn_id: str = "spark_default",
-        cores: int = 1,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
+        self.source = source.name
         self.days = days
         self.late_days = late_days
-        self.conn_id = conn_id
-        self.cores = cores
-        self._process: subprocess.Popen[str] | None = None
 
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Runs the job to its end and returns its counts."""
+    def job(self, context: Mapping[str, Any]) -> list[str]:
+        """The days of the run, and its name, by which its commit is known."""
         start, end = self.days(context)
         self.log.info("Ingesting %s from %s to %s (not included)", self.source, start, end)
-        result: dict[str, Any] | None = None
-        failure: dict[str, Any] | None = None
-        last = "it printed nothing"
-        for line in self._run(self._command(str(start), str(end), context["run_id"])):
-            if line.startswith(_RESULT):
-                result = json.loads(line.removeprefix(_RESULT))
-            elif line.startswith(_FAILURE):
-                failure = json.loads(line.removeprefix(_FAILURE))
-            if line:
-                self.log.info(line)
-                last = line
-        if failure is not None:
-            raise (AirflowException if failure["retry"] else AirflowFailException)(failure["message"])
-        if result is None:
-            raise AirflowException(f"spark-submit ended without a result; its last line: {last}")
+        arguments = ["--source", self.source, "--start", str(start), "--end", str(end), "--run-id", context["run_id"]]
+        return ["ingest", *arguments, *(["--late-days", str(self.late_days)] if self.late_days else [])]
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the job and tells of its batch."""
+        result = super().execute(context)
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = batch_of(result)
         return result
-
-    def on_kill(self) -> None:
-        """Ends the driver; the cluster then frees the executors."""
-        if self._process is not None:
-            self._process.terminate()
-
-    def _run(self, command: list[str]) -> Iterator[str]:
-        self._process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            yield line.rstrip()
-        self._process.wait()
-
-    def _command(self, start: str, end: str, run_id: str) -> list[str]:
-        settings = {
-            "spark.cores.max": str(self.cores),
-            "spark.executor.memory": os.environ.get("LAKESTACK_EXECUTOR_MEMORY", "1g"),
-            "spark.driver.memory": os.environ.get("LAKESTACK_DRIVER_MEMORY", "512m"),
-            "spark.driver.defaultJavaOptions": _JAVA_OPTIONS,
-            "spark.executor.defaultJavaOptions": _JAVA_OPTIONS,
-            # What goes wrong, and the job's own lines.
-            "spark.log.level": "WARN",
-            "spark.ui.showConsoleProgress": "false",
-        }
-        options = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
-        job = ["ingest", "--source", self.source, "--start", start, "--end", end, "--run-id", run_id]
-        if self.late_days:
-            job += ["--late-days", str(self.late_days)]
-        return ["spark-submit", "--master", self._master(), *options, _JOB, *job]
-
-    def _master(self) -> str:
-        connection = BaseHook.get_connection(self.conn_id)
-        host = connection.host or ""
-        address = host if "://" in host or host.startswith("local") else f"spark://{host}"
-        return f"{address}:{connection.port}" if connection.port else address

@@ -4,8 +4,25 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Check:
+    """
+    What must be true of a table. `kind` is notNull, unique, range, freshness or rowCount. With rowCount `least` and
+    `most` are per cent of the `days` before. One that `fails` fails the run of the checks.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    least: float | None
+    most: float | None
+    hours: float | None
+    days: int
+    fails: bool
 
 
 @dataclass(frozen=True)
@@ -13,7 +30,9 @@ class Source:
     """
     A declared source. `table` is "<namespace>.<table>", `columns` its names and Trino types, in order, `partitioning`
     its partition fields as Trino spells them. A daily run reads `late_days` days before its own again, and is tried
-    `retries` times more. Columns of a table that `evolves` may be more, and wider, than the declared ones.
+    `retries` times more. Columns of a table that `evolves` may be more, and wider, than the declared ones. A job that
+    takes longer than `timeout` is ended. `folder` is what comes before a day's folder, named by `dates`, in the
+    addresses of the source's objects.
     """
 
     name: str
@@ -24,8 +43,22 @@ class Source:
     schedule: str
     late_days: int
     retries: int
+    timeout: timedelta
+    parallel_jobs: int
     owner: str
     start_date: datetime | None
+    folder: str
+    dates: str
+    maintenance_schedule: str
+    keep_days: float
+    orphan_days: float
+    analyzes: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def pool(self) -> str:
+        """The pool of all jobs that work on the source's table."""
+        return f"source_{self.name}"
 
 
 def sources_file() -> Path:
@@ -52,8 +85,17 @@ def load_sources() -> list[Source]:
                 schedule=declared["schedule"],
                 late_days=declared["lateDays"],
                 retries=declared["retries"],
+                timeout=timedelta(minutes=declared["timeoutMinutes"]),
+                parallel_jobs=declared["parallelJobs"],
                 owner=declared.get("owner", "lakestack"),
                 start_date=_midnight(declared["startDate"]) if "startDate" in declared else None,
+                folder=f"s3a://{declared['bucket']}/{declared['prefix']}",
+                dates=declared["dates"],
+                maintenance_schedule=declared["maintenance"]["schedule"],
+                keep_days=declared["maintenance"]["keepDays"],
+                orphan_days=declared["maintenance"]["orphanDays"],
+                analyzes=declared["maintenance"]["analyze"],
+                checks=tuple(_check(check) for check in declared["checks"]),
             )
             for declared in json.loads(file.read_text())
         ]
@@ -61,6 +103,18 @@ def load_sources() -> list[Source]:
         raise RuntimeError(
             f"{file} does not hold the declared sources ({error!r}). It is rendered from sources.yaml: run pulumi up."
         ) from error
+
+
+def _check(declared: dict[str, Any]) -> Check:
+    return Check(
+        kind=declared["check"],
+        columns=tuple(declared.get("columns", [])),
+        least=declared.get("least"),
+        most=declared.get("most"),
+        hours=declared.get("hours"),
+        days=declared.get("days", 7),
+        fails=declared["onFailure"] == "fail",
+    )
 
 
 def sources_version() -> str:

@@ -2,6 +2,8 @@
 The command that a scheduler submits.
 
     spark-submit lakestack_jobs/__main__.py ingest --source media --start 2018-04-16 --end 2018-04-17
+    spark-submit lakestack_jobs/__main__.py compact --source media
+    spark-submit lakestack_jobs/__main__.py sweep --source media --keep-days 7
 
 Its last line on success is `LAKESTACK_RESULT ` and a JSON object with the counts; on failure `LAKESTACK_FAILURE ` and a
 JSON object with a `message` and whether to `retry`, and the exit code is 1.
@@ -13,17 +15,22 @@ import os
 import sys
 import traceback
 import uuid
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from lakestack_jobs.catalog import CATALOG
+from lakestack_jobs.compaction import Compacted, compact
 from lakestack_jobs.ingest import ingest
 from lakestack_jobs.job_error import JobError
+from lakestack_jobs.nessie import api_of, states_since
 from lakestack_jobs.objects import Interval
 from lakestack_jobs.result import Result
 from lakestack_jobs.sources import read_source
+from lakestack_jobs.sweep import Swept, sweep
 
 RESULT, FAILURE = "LAKESTACK_RESULT", "LAKESTACK_FAILURE"
 
@@ -32,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the job that the arguments name; returns the exit code."""
     parsed = _parser().parse_args(arguments)
     try:
-        result = _run_ingest(parsed)
+        result = parsed.run(parsed)
     except JobError as failure:
         _print_failure(str(failure), retry=False)
         return 1
@@ -49,27 +56,62 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lakestack_jobs")
     jobs = parser.add_subparsers(required=True, metavar="JOB")
     job = jobs.add_parser("ingest", help="read the objects of an interval of days into the table of their source")
-    job.add_argument("--source", required=True, help="name of a declared source")
+    job.set_defaults(run=_run_ingest)
     job.add_argument("--start", required=True, type=date.fromisoformat, help="first day, YYYY-MM-DD")
     job.add_argument("--end", required=True, type=date.fromisoformat, help="the day after the last")
     job.add_argument("--late-days", type=int, default=0, help="days before the first that are read again")
     job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
-    job.add_argument(
-        "--sources",
-        type=Path,
-        default=Path(os.environ.get("LAKESTACK_SOURCES", "/opt/lakestack/sources.json")),
-        help="the declared sources, rendered (default: $LAKESTACK_SOURCES, else /opt/lakestack/sources.json)",
-    )
+    job = jobs.add_parser("compact", help="make few large files out of a table's many small ones")
+    job.set_defaults(run=_run_compact)
+    job = jobs.add_parser("sweep", help="remove the files that no state of a table needs any more")
+    job.set_defaults(run=_run_sweep)
+    job.add_argument("--keep-days", type=float, help="how far back the table stays readable (default: as declared)")
+    job.add_argument("--orphan-days", type=float, help="how old a file has to be (default: as declared)")
+    for job in jobs.choices.values():
+        job.add_argument("--source", required=True, help="name of a declared source")
+        job.add_argument(
+            "--sources",
+            type=Path,
+            default=Path(os.environ.get("LAKESTACK_SOURCES", "/opt/lakestack/sources.json")),
+            help="the declared sources, rendered (default: $LAKESTACK_SOURCES, else /opt/lakestack/sources.json)",
+        )
     return parser
 
 
 def _run_ingest(parsed: argparse.Namespace) -> Result:
     interval = Interval(parsed.start, parsed.end)
     source = read_source(parsed.sources, parsed.source)
-    spark = SparkSession.builder.appName(f"ingest {source.name} {interval}").getOrCreate()
+    with _session(f"ingest {source.name} {interval}") as spark:
+        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days)
+
+
+def _run_compact(parsed: argparse.Namespace) -> Compacted:
+    source = read_source(parsed.sources, parsed.source)
+    with _session(f"compact {source.name}") as spark:
+        return compact(spark, source)
+
+
+def _run_sweep(parsed: argparse.Namespace) -> Swept:
+    source = read_source(parsed.sources, parsed.source)
+    keep_days = source.maintenance.keep_days if parsed.keep_days is None else parsed.keep_days
+    orphan_days = source.maintenance.orphan_days if parsed.orphan_days is None else parsed.orphan_days
+    now = datetime.now(UTC)
+    with _session(f"sweep {source.name}") as spark:
+
+        def states() -> list[str]:
+            since = now - timedelta(days=keep_days)
+            return [state.metadata for state in states_since(api_of(spark), source.table, since)]
+
+        written_before = now - timedelta(days=orphan_days)
+        return sweep(spark, source.name, f"{CATALOG}.{source.table}", states, written_before)
+
+
+@contextmanager
+def _session(name: str) -> Iterator[SparkSession]:
+    spark = SparkSession.builder.appName(name).getOrCreate()
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
-        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days)
+        yield spark
     finally:
         spark.stop()
 

@@ -26,6 +26,26 @@ class PartitionField:
 
 
 @dataclass(frozen=True)
+class Maintenance:
+    """
+    How a table is looked after.
+
+    Args:
+        compaction: sort (by the key), bin-pack or none.
+        target_file_mib: How large compaction makes files.
+        small_files: From how many small files on a partition is compacted.
+        keep_days: How far back the table can be read as it was.
+        orphan_days: How long a file that nothing refers to is left alone.
+    """
+
+    compaction: str
+    target_file_mib: int
+    small_files: int
+    keep_days: float
+    orphan_days: float
+
+
+@dataclass(frozen=True)
 class Source:
     """
     A declared source.
@@ -45,6 +65,7 @@ class Source:
         skips_empty: Whether a run without objects is a success.
         max_rejected_percent: With more of its lines faulty, a batch is refused whole.
         evolve: Whether new columns and wider types change the table.
+        maintenance: How the table is looked after.
     """
 
     name: str
@@ -61,6 +82,7 @@ class Source:
     skips_empty: bool
     max_rejected_percent: float
     evolve: bool
+    maintenance: Maintenance
 
     @property
     def table_columns(self) -> tuple[Column, ...]:
@@ -107,4 +129,15 @@ def parse_source(declared: Mapping[str, Any]) -> Source:
         skips_empty=declared["onEmpty"] == "skip",
         max_rejected_percent=float(declared["maxRejectedPercent"]),
         evolve=declared["evolve"],
+        maintenance=_maintenance(declared["maintenance"]),
+    )
+
+
+def _maintenance(declared: Mapping[str, Any]) -> Maintenance:
+    return Maintenance(
+        compaction=declared["compaction"],
+        target_file_mib=declared["targetFileMiB"],
+        small_files=declared["smallFiles"],
+        keep_days=float(declared["keepDays"]),
+        orphan_days=float(declared["orphanDays"]),
     )

@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,19 +19,21 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/record"
 
 	"lakestack.dev/node/balancer"
 	"lakestack.dev/node/check"
 	"lakestack.dev/node/machine"
+	"lakestack.dev/node/metrics"
 	"lakestack.dev/node/names"
 	"lakestack.dev/node/policy"
 	"lakestack.dev/node/relay"
 )
 
 const usage = `lakestack-node start           runs the node until it is told to end
-lakestack-node agent ADDRESS   network policies, load balancers at ADDRESS, name relay
+lakestack-node agent ADDRESS   network policies, load balancers at ADDRESS, name relay, metrics
 lakestack-node check           exit code 0 if the cluster can be used, else 1 and what is missing`
 
 func main() {
@@ -77,16 +81,32 @@ func runAgent(ctx context.Context, address string) error {
 	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	events := broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "lakestack-agent"})
 
+	kubelet, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+
 	// Each part has informers of its own: what one asks for shall not hold another up.
-	ended := make(chan error, 3)
+	ended := make(chan error, 4)
 	go func() { ended <- policy.Enforce(ctx, informers.NewSharedInformerFactory(client, 0)) }()
 	go func() {
 		part := balancer.Balancer{Client: client, Address: address, NodePorts: names.NodePorts, Events: events}
 		ended <- part.Run(ctx, informers.NewSharedInformerFactory(client, 0))
 	}()
 	go func() { ended <- relay.Serve(ctx, net.JoinHostPort(names.NodeAddress, "53"), upstream) }()
+	go func() {
+		part := metrics.Server{Client: client, Kubelet: metrics.Kubelet{Client: kubelet, Address: onNode(names.KubeletPort)}}
+		ended <- part.Serve(ctx, onNode(names.MetricsPort), metrics.Files{
+			Certificate:     filepath.Join(names.Certificates, "metrics-server.crt"),
+			Key:             filepath.Join(names.Certificates, "metrics-server.key"),
+			ClientAuthority: filepath.Join(names.Certificates, "front-proxy-ca.crt"),
+			ClientName:      names.FrontProxy,
+		})
+	}()
 	return <-ended
 }
+
+func onNode(port int) string { return net.JoinHostPort(names.NodeAddress, strconv.Itoa(port)) }
 
 func runCheck(ctx context.Context) error {
 	config, err := clientcmd.BuildConfigFromFlags("", names.AdminConfig)

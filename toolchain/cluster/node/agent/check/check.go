@@ -29,7 +29,7 @@ func Missing(ctx context.Context, client kubernetes.Interface, startedFile strin
 	// API times are in whole seconds.
 	started := file.ModTime().Truncate(time.Second)
 	steps := []func(context.Context, kubernetes.Interface, time.Time) string{
-		node, systemPods, storage, nameServer, stalePods,
+		node, systemPods, storage, nameServer, metrics, stalePods,
 	}
 	for _, step := range steps {
 		if missing := step(ctx, client, started); missing != "" {
@@ -59,8 +59,7 @@ func node(ctx context.Context, client kubernetes.Interface, started time.Time) s
 	return "the kubelet has not reported"
 }
 
-// systemPods wants the pods without which nothing else works. metrics-server is not waited for: it needs a minute of
-// measurements before it is ready.
+// systemPods wants the pods without which nothing else works.
 func systemPods(ctx context.Context, client kubernetes.Interface, started time.Time) string {
 	for _, app := range []string{"kube-dns", "local-path-provisioner"} {
 		selector := metav1.ListOptions{LabelSelector: "k8s-app=" + app}
@@ -114,6 +113,15 @@ func nameServer(ctx context.Context, _ kubernetes.Interface, _ time.Time) string
 	}
 	if len(addresses) != 1 || addresses[0] != names.APIService {
 		return fmt.Sprintf("CoreDNS answers %v for kubernetes.default, expected %s", addresses, names.APIService)
+	}
+	return ""
+}
+
+// metrics wants the API that the agent extends the API server by: while one is missing, namespaces can't be removed. That
+// there are measurements, which takes half a minute, is not waited for.
+func metrics(ctx context.Context, client kubernetes.Interface, _ time.Time) string {
+	if _, err := client.Discovery().ServerResourcesForGroupVersion("metrics.k8s.io/v1beta1"); err != nil {
+		return fmt.Sprintf("metrics.k8s.io does not answer: %v", err)
 	}
 	return ""
 }

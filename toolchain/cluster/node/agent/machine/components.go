@@ -52,9 +52,9 @@ func apiServerArgs() []string {
 		"--service-account-issuer=https://kubernetes.default.svc." + names.Domain,
 		"--service-account-key-file=" + certificate("service-accounts.key"),
 		"--service-account-signing-key-file=" + certificate("service-accounts.key"),
-		// For servers that extend the API, of which metrics-server is one.
+		// For servers that extend the API, of which the agent is one, for metrics.k8s.io.
 		"--requestheader-client-ca-file=" + certificate("front-proxy-ca.crt"),
-		"--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-allowed-names=" + names.FrontProxy,
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-username-headers=X-Remote-User",

@@ -9,7 +9,7 @@ import (
 	"lakestack.dev/node/names"
 )
 
-const certificates = "/etc/kubernetes/pki"
+const certificates = names.Certificates
 
 // clients are the node's own users of the API server. RBAC has roles for these names but the last, whose role is among
 // the manifests.
@@ -56,13 +56,14 @@ func prepareIdentities(outside string) error {
 			"kubernetes", "kubernetes.default", service, service + "." + names.Domain,
 		},
 		"kubelet-server": {names.Node, names.NodeAddress},
+		"metrics-server": {names.MetricsService},
 	}
 	for name, hosts := range servers {
 		if err := authority.Issue(certificates, name, Subject{Name: name, Hosts: hosts}); err != nil {
 			return err
 		}
 	}
-	if err := front.Issue(certificates, "front-proxy-client", Subject{Name: "front-proxy-client"}); err != nil {
+	if err := front.Issue(certificates, names.FrontProxy, Subject{Name: names.FrontProxy}); err != nil {
 		return err
 	}
 	// As the API server speaks to kubelets.

@@ -4,6 +4,7 @@ package machine
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -187,13 +189,41 @@ func importImages(ctx context.Context) error {
 }
 
 func applyManifests(ctx context.Context) error {
+	manifests, err := systemManifests()
+	if err != nil {
+		return err
+	}
 	apply := func(ctx context.Context) error {
-		output, err := exec.CommandContext(ctx, "kubectl", "--kubeconfig", names.AdminConfig, "apply", "--server-side",
-			"--force-conflicts", "--field-manager", "lakestack", "--filename", names.Manifests).CombinedOutput()
+		command := exec.CommandContext(ctx, "kubectl", "--kubeconfig", names.AdminConfig, "apply", "--server-side",
+			"--force-conflicts", "--field-manager", "lakestack", "--filename", "-")
+		command.Stdin = strings.NewReader(manifests)
+		output, err := command.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, output)
 		}
 		return nil
 	}
 	return until(ctx, "the system's manifests", apply)
+}
+
+// systemManifests are those of the image, with the authority of this cluster where one is named.
+func systemManifests() (string, error) {
+	authority, err := os.ReadFile(certificate("ca.crt"))
+	if err != nil {
+		return "", err
+	}
+	files, err := filepath.Glob(filepath.Join(names.Manifests, "*.yaml"))
+	if err != nil {
+		return "", err
+	}
+	var texts []string
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		texts = append(texts, string(content))
+	}
+	all := strings.Join(texts, "\n---\n")
+	return strings.ReplaceAll(all, "${CLUSTER_AUTHORITY}", base64.StdEncoding.EncodeToString(authority)), nil
 }

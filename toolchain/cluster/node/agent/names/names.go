@@ -10,10 +10,14 @@ const (
 	PodNetwork     = "10.244.0.0/16"
 	ServiceNetwork = "10.96.0.0/16"
 	// APIService is the first address of the ServiceNetwork, and NameServer the one that the Service kube-dns asks for.
-	APIService = "10.96.0.1"
-	NameServer = "10.96.0.10"
-	Domain     = "cluster.local"
-	APIPort    = 6443
+	APIService  = "10.96.0.1"
+	NameServer  = "10.96.0.10"
+	Domain      = "cluster.local"
+	APIPort     = 6443
+	KubeletPort = 10250
+	// MetricsPort and MetricsService are known to the manifest of the API metrics.k8s.io, too.
+	MetricsPort    = 10251
+	MetricsService = "metrics.kube-system.svc"
 
 	// Data is the volume: all that outlives the container.
 	Data = "/var/lib/cluster"
@@ -24,9 +28,13 @@ const (
 	Manifests = "/etc/lakestack/manifests"
 	// Images are imported when containerd does not have them.
 	Images = "/usr/local/share/lakestack/images.tar"
+	// Certificates are issued at each start.
+	Certificates = "/etc/kubernetes/pki"
+	// FrontProxy is the API server as other servers that extend it know it.
+	FrontProxy = "front-proxy-client"
 	// AdminConfig is the kubeconfig for people, and for the node's own doings.
 	AdminConfig = "/etc/kubernetes/admin.conf"
 )
 
 // NodePorts are the ports at which the node itself listens at all its addresses, or that its address is asked for.
-var NodePorts = []int32{53, APIPort, 10250, 10256}
+var NodePorts = []int32{53, APIPort, KubeletPort, MetricsPort, 10256}

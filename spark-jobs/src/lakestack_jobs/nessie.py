@@ -1,0 +1,97 @@
+"""
+The catalog's history: which states a table has had, and since when.
+
+Nessie shows to Iceberg's clients one snapshot a table, the current one. The states before it are in its own commits,
+one a change (https://projectnessie.org/guides/iceberg-rest/#time-travel-with-iceberg-rest), and each names the metadata
+file that the table had.
+"""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from pyspark.sql import SparkSession
+
+from lakestack_jobs.catalog import CATALOG
+from lakestack_jobs.job_error import JobError
+
+_SECONDS = 60
+_PAGE = 250
+
+
+@dataclass(frozen=True)
+class State:
+    """What a table has been on a branch or tag from a moment on: the address of its metadata file."""
+
+    reference: str
+    since: datetime
+    metadata: str
+
+
+def api_of(spark: SparkSession) -> str:
+    """
+    The address of the catalog's own interface, which its Iceberg interface names.
+
+    Raises:
+        JobError: the catalog is not a Nessie.
+    """
+    settings = spark.conf
+    uri = str(settings.get(f"spark.sql.catalog.{CATALOG}.uri", "")).rstrip("/")
+    warehouse = str(settings.get(f"spark.sql.catalog.{CATALOG}.warehouse", ""))
+    overrides = _get(f"{uri}/v1/config?{urlencode({'warehouse': warehouse})}").get("overrides", {})
+    base = overrides.get("nessie.core-base-uri")
+    if base is None:
+        raise JobError(
+            f"The catalog at {uri} does not say where its history is, as Nessie does. Without it nobody knows which "
+            "files older states of a table need: none was removed. Expire snapshots as that catalog wants it done."
+        )
+    return f"{str(base).rstrip('/')}/v2"
+
+
+def states_since(api: str, table: str, moment: datetime) -> list[State]:
+    """
+    The states that a table has had since a moment, on every branch and tag: the one that it had then, and all after it.
+
+    Args:
+        api: The address of Nessie's interface, version 2.
+        table: "<namespace>.<table>".
+        moment: From when on.
+    """
+    states = []
+    for reference in _pages(f"{api}/trees", {}, "references"):
+        name = str(reference["name"])
+        for state in _history(api, name, table):
+            states.append(state)
+            if state.since <= moment:
+                break
+    return states
+
+
+def _history(api: str, reference: str, table: str) -> Iterator[State]:
+    """The states of a table on one branch or tag, newest first."""
+    query = {"fetch": "ALL", "filter": f"operations.exists(op, op.key == '{table}')", "max-records": str(_PAGE)}
+    for entry in _pages(f"{api}/trees/{quote(reference, safe='')}/history", query, "logEntries"):
+        for operation in entry["operations"]:
+            if ".".join(operation["key"]["elements"]) == table and operation["type"] == "PUT":
+                since = datetime.fromisoformat(entry["commitMeta"]["commitTime"])
+                yield State(reference, since, operation["content"]["metadataLocation"])
+
+
+def _pages(url: str, query: dict[str, str], items: str) -> Iterator[dict[str, Any]]:
+    token: str | None = None
+    while True:
+        page = _get(f"{url}?{urlencode({**query, **({'page-token': token} if token else {})})}")
+        yield from page[items]
+        token = page.get("token")
+        if not page.get("hasMore") or not token:
+            return
+
+
+def _get(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=_SECONDS) as response:
+        content: dict[str, Any] = json.load(response)
+        return content
