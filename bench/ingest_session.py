@@ -27,7 +27,8 @@ class Session:
         settings = {
             "spark.driver.memory": "3g",
             "spark.driver.extraClassPath": str(jar),
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            # As in the stack; but one process does here what many do there, and compiled code adds up.
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
             "spark.local.dir": f"{folder}/spark",
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
