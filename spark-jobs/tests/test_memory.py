@@ -36,7 +36,7 @@ print(json.dumps([result.as_dict(), list(there)]))
 
 
 def settings(warehouse: Path) -> dict[str, Any]:
-    """One executor in a process of its own. Spark's reserve of 300 MB is lowered, for no batch is to be of gigabytes."""
+    """One executor in a process of its own, with less memory than Spark's reserve of 300 MB would leave room for."""
     return {
         "spark.master": f"local-cluster[1,2,{EXECUTOR_MEGABYTES}]",
         "spark.executor.memory": f"{EXECUTOR_MEGABYTES}m",
