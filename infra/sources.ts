@@ -58,6 +58,8 @@ export interface Source {
   timeoutMinutes: number;
   /** How many jobs of the source run at the same time. */
   parallelJobs: number;
+  /** How many cores of the cluster a job takes. */
+  cores: number;
   /** First day with data, YYYY-MM-DD. */
   startDate?: string;
   owner?: string;

@@ -92,7 +92,7 @@ def test_each_pipeline_is_one_task_with_retries(bag: BundleDagBag) -> None:
 
 def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
     declared = {"schedule": "30 4 * * 1", "owner": "audio", "startDate": "2020-02-01", "retries": 5, "lateDays": 3}
-    declare({"name": "podcasts", **declared})
+    declare({"name": "podcasts", "cores": 2, **declared})
     bag = load()
     assert bag.import_errors == {}
     daily = bag.dags["etl_spark_podcasts_daily"]
@@ -100,6 +100,7 @@ def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
     assert daily.owner == "audio"
     assert daily.start_date == datetime(2020, 2, 1, tzinfo=UTC)
     assert daily.task_dict["ingest"].retries == 5
+    assert getattr(daily.task_dict["ingest"], "cores", None) == 2
     assert getattr(daily.task_dict["ingest"], "late_days", None) == 3
     assert "The 3 days before are read again" in (daily.doc_md or "")
     monthly = bag.dags["etl_spark_podcasts_monthly"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from lakestack.ingest import IngestOperator
 from lakestack.intervals import days_of_month
+from lakestack.maintenance import CompactOperator
 from lakestack.sources import load_sources
 
 Submit = Callable[[str, int], Path]
@@ -47,6 +49,22 @@ def test_a_job_has_one_core_and_the_days_of_the_run(
     assert given.endswith(
         "lakestack_jobs/__main__.py ingest --source media --start 2018-04-01 --end 2018-05-01 --run-id manual__1"
     )
+
+
+def test_a_job_has_the_cores_that_its_source_declares_each_with_its_own_memory(
+    spark_submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps({"conn_type": "spark", "host": "local"}))
+    source = replace(media, cores=3)
+    for task in (
+        IngestOperator(task_id="ingest", source=source, days=days_of_month),
+        CompactOperator(task_id="compact", source=source),
+    ):
+        arguments = spark_submit("LAKESTACK_RESULT {}\n", 0)
+        task.execute(context)
+        given = arguments.read_text().splitlines()
+        assert "spark.cores.max=3" in given
+        assert "spark.executor.cores=1" in given
 
 
 def test_late_days_are_handed_on(spark_submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,7 @@ describe("what a source may declare beside the least", () => {
       lateDays: 0,
       evolve: false,
       retries: 2,
+      cores: 1,
     });
   });
 
@@ -163,6 +164,8 @@ describe("what a source may declare beside the least", () => {
     ["versionColumn: id", '9 sources[0].versionColumn: "id"'],
     ["maxRejectedPercent: 101", "9 sources[0].maxRejectedPercent: 101"],
     ["lateDays: -1", "9 sources[0].lateDays: -1"],
+    ["cores: 0", "9 sources[0].cores: 0"],
+    ["cores: 1.5", "9 sources[0].cores: 1.5"],
     ["retries: many", '9 sources[0].retries: "many"'],
     ["evolve: 1", "9 sources[0].evolve: 1"],
     ["partitioning: [day(id)]", '9 sources[0].partitioning[0]: "day(id)"'],

@@ -28,7 +28,7 @@ class IngestOperator(SparkJobOperator):
         late_days: int = 0,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(cores=source.cores, **kwargs)
         self.source = source.name
         self.days = days
         self.late_days = late_days

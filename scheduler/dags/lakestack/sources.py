@@ -30,9 +30,9 @@ class Source:
     """
     A declared source. `table` is "<namespace>.<table>", `columns` its names and Trino types, in order, `partitioning`
     its partition fields as Trino spells them. A daily run reads `late_days` days before its own again, and is tried
-    `retries` times more. Columns of a table that `evolves` may be more, and wider, than the declared ones. A job that
-    takes longer than `timeout` is ended. `folder` is what comes before a day's folder, named by `dates`, in the
-    addresses of the source's objects.
+    `retries` times more. Columns of a table that `evolves` may be more, and wider, than the declared ones. A job takes
+    `cores` of the cluster; one that takes longer than `timeout` is ended. `folder` is what comes before a day's folder,
+    named by `dates`, in the addresses of the source's objects.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Source:
     retries: int
     timeout: timedelta
     parallel_jobs: int
+    cores: int
     owner: str
     start_date: datetime | None
     folder: str
@@ -87,6 +88,7 @@ def load_sources() -> list[Source]:
                 retries=declared["retries"],
                 timeout=timedelta(minutes=declared["timeoutMinutes"]),
                 parallel_jobs=declared["parallelJobs"],
+                cores=declared["cores"],
                 owner=declared.get("owner", "lakestack"),
                 start_date=_midnight(declared["startDate"]) if "startDate" in declared else None,
                 folder=f"s3a://{declared['bucket']}/{declared['prefix']}",

@@ -27,7 +27,8 @@ class SparkJobOperator(BaseOperator):
 
     Args:
         conn_id: Connection to the Spark master.
-        cores: Of the cluster, for one job: with one each, as many jobs run at a time as the cluster has cores.
+        cores: Of the cluster, for one job: with one each, as many jobs run at a time as the cluster has cores. Each is
+            an executor of its own, with its own memory, for that is how workers are cut.
     """
 
     def __init__(self, *, conn_id: str = "spark_default", cores: int = 1, **kwargs: Any) -> None:  # noqa: ANN401
@@ -81,6 +82,7 @@ class SparkJobOperator(BaseOperator):
     def _command(self, job: list[str]) -> list[str]:
         settings = {
             "spark.cores.max": str(self.cores),
+            "spark.executor.cores": "1",
             "spark.executor.memory": os.environ.get("LAKESTACK_EXECUTOR_MEMORY", "1g"),
             "spark.driver.memory": os.environ.get("LAKESTACK_DRIVER_MEMORY", "512m"),
             "spark.driver.defaultJavaOptions": _JAVA_OPTIONS,
