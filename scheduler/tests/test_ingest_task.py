@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from lakestack.ingest import IngestOperator
 from lakestack.intervals import days_of_month
@@ -72,6 +72,34 @@ def test_late_days_are_handed_on(spark_submit: Submit, monkeypatch: pytest.Monke
     arguments = spark_submit("LAKESTACK_RESULT {}\n", 0)
     IngestOperator(task_id="ingest", source=media, days=days_of_month, late_days=2).execute(context)
     assert arguments.read_text().splitlines()[-2:] == ["--late-days", "2"]
+
+
+@pytest.fixture
+def minutes(monkeypatch: pytest.MonkeyPatch) -> IngestOperator:
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps({"conn_type": "spark", "host": "local"}))
+    return IngestOperator(task_id="ingest", source=media, days=days_of_month, late_days=1, only_new=True)
+
+
+def reported(files: int, *, committed_before: bool) -> str:
+    result = {"files": files, "files_before": 95, "committed_before": committed_before}
+    return f"LAKESTACK_RESULT {json.dumps(result)}\n"
+
+
+def test_only_what_is_new_is_asked_for_where_that_is_wanted(minutes: IngestOperator, spark_submit: Submit) -> None:
+    arguments = spark_submit(reported(1, committed_before=False), 0)
+    assert minutes.execute(context)["files"] == 1
+    assert arguments.read_text().splitlines()[-3:] == ["--late-days", "1", "--only-new"]
+
+
+def test_without_anything_new_the_task_is_skipped(minutes: IngestOperator, spark_submit: Submit) -> None:
+    spark_submit(reported(0, committed_before=False), 0)
+    with pytest.raises(AirflowSkipException, match=r"^Nothing new: 95 objects were read before$"):
+        minutes.execute(context)
+
+
+def test_a_second_try_of_a_run_that_had_committed_is_not_skipped(minutes: IngestOperator, spark_submit: Submit) -> None:
+    spark_submit(reported(0, committed_before=True), 0)
+    assert minutes.execute(context)["committed_before"]
 
 
 def test_missing_data_fails_at_once_with_the_job_s_sentence(task: IngestOperator, spark_submit: Submit) -> None:

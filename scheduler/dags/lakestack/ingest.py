@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from lakestack.assets import batch_of
 from lakestack.intervals import Days
 from lakestack.sources import Source
@@ -18,6 +20,8 @@ class IngestOperator(SparkJobOperator):
         source: A declared source.
         days: Which days a run ingests.
         late_days: How many days before those are read again.
+        only_new: Reads only objects that the table does not have yet. Without any, the task is skipped, and nobody is
+            told of a batch.
     """
 
     def __init__(
@@ -26,23 +30,28 @@ class IngestOperator(SparkJobOperator):
         source: Source,
         days: Callable[[Mapping[str, Any]], Days],
         late_days: int = 0,
+        only_new: bool = False,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(cores=source.cores, **kwargs)
         self.source = source.name
         self.days = days
         self.late_days = late_days
+        self.only_new = only_new
 
     def job(self, context: Mapping[str, Any]) -> list[str]:
         """The days of the run, and its name, by which its commit is known."""
         start, end = self.days(context)
         self.log.info("Ingesting %s from %s to %s (not included)", self.source, start, end)
         arguments = ["--source", self.source, "--start", str(start), "--end", str(end), "--run-id", context["run_id"]]
-        return ["ingest", *arguments, *(["--late-days", str(self.late_days)] if self.late_days else [])]
+        late = ["--late-days", str(self.late_days)] if self.late_days else []
+        return ["ingest", *arguments, *late, *(["--only-new"] if self.only_new else [])]
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the job and tells of its batch."""
         result = super().execute(context)
+        if self.only_new and not result["files"] and not result["committed_before"]:
+            raise AirflowSkipException(f"Nothing new: {result['files_before']} objects were read before")
         for asset in self.outlets:
             context["outlet_events"][asset].extra = batch_of(result)
         return result

@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("--start", required=True, type=date.fromisoformat, help="first day, YYYY-MM-DD")
     job.add_argument("--end", required=True, type=date.fromisoformat, help="the day after the last")
     job.add_argument("--late-days", type=int, default=0, help="days before the first that are read again")
+    job.add_argument("--only-new", action="store_true", help="read only objects that the table does not have yet")
     job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
     job = jobs.add_parser("compact", help="make few large files out of a table's many small ones")
     job.set_defaults(run=_run_compact)
@@ -82,7 +83,7 @@ def _run_ingest(parsed: argparse.Namespace) -> Result:
     interval = Interval(parsed.start, parsed.end)
     source = read_source(parsed.sources, parsed.source)
     with _session(f"ingest {source.name} {interval}") as spark:
-        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days)
+        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days, only_new=parsed.only_new)
 
 
 def _run_compact(parsed: argparse.Namespace) -> Compacted:

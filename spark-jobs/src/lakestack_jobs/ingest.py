@@ -13,6 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakestack_jobs.committed_files import PROPERTY, Record, read_record, write_record
 from lakestack_jobs.damage import find_damage
 from lakestack_jobs.evolution import find_changes, reconcile, undeclared_types
 from lakestack_jobs.formats import Reader, open_batch, reader_like
@@ -41,6 +42,7 @@ def ingest(
     run_id: str,
     *,
     late_days: int = 0,
+    only_new: bool = False,
     location: str | None = None,
 ) -> Result:
     """
@@ -55,6 +57,8 @@ def ingest(
         interval: Which days.
         run_id: Names the run in the snapshot's summary and in the quarantine table.
         late_days: How many days before the interval are read again, for objects that came late.
+        only_new: Reads only what the table's record of files does not have, and keeps that record. The result's days
+            are then those of what was read.
         location: Where the days' folders are, in place of the source's own location; ends in "/".
 
     Raises:
@@ -64,8 +68,10 @@ def ingest(
     began = time.monotonic()
     layout = layout_of(source if location is None else replace(source, location=location))
     batch = list_batch(spark, layout, interval, late_days)
-    if not batch.own and not source.skips_empty:
-        raise JobError(empty_message(layout, interval))
+    # What is looked for all day long is missing only if the days before have nothing, either.
+    expected, there = (interval.since(late_days), batch.objects) if only_new else (interval, batch.own)
+    if not there and not source.skips_empty:
+        raise JobError(empty_message(layout, expected))
     table = ensure_table(
         spark,
         source.table,
@@ -76,30 +82,42 @@ def ingest(
     )
     if source.evolve:
         source = reconcile(spark, table, source)
+    record, listed = read_record(spark, table, late_days + len(interval)) if only_new else None, len(batch.objects)
+    if record is not None:
+        batch = batch.only(record.unread(batch.objects))
     identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
-    outcome = _ingest_batch(spark, source, batch, table, identity) if batch.objects else Outcome()
+    outcome = _ingest_batch(spark, source, batch, table, identity, record)
+    days = (only_new and batch.span) or interval
     return Result(
         source=source.name,
         table=table,
-        start=str(interval.start),
-        end=str(interval.end),
+        start=str(days.start),
+        end=str(days.end),
         run_id=run_id,
         files=len(batch.objects),
+        files_before=listed - len(batch.objects),
+        not_appended=record.replaced(batch.objects) if record is not None and not source.key else [],
         seconds=round(time.monotonic() - began, 1),
         **asdict(outcome),
     )
 
 
-def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity) -> Outcome:
-    commit = find_commit(spark, table, identity)
-    if commit is not None:
-        return Outcome.of(commit)
+def _ingest_batch(
+    spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity, record: Record | None
+) -> Outcome:
+    if batch.objects or record is not None:
+        # What a run has committed, its record has: then the batch of its second try is what has come since.
+        commit = find_commit(spark, table, identity, any_batch=not batch.objects)
+        if commit is not None:
+            return Outcome.of(commit)
+    if not batch.objects:
+        return Outcome()
     spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
     # Some hundred thousand keys are handed to every task sooner than the keys of a whole table are exchanged.
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", _BROADCAST_BYTES)
     # Looking for equal values in what is cached costs an eighth of a batch's time, and long records have none.
     spark.conf.set("spark.sql.inMemoryColumnarStorage.compressed", "false")
-    run = _Run(spark, table, identity, datetime.now(UTC))
+    run = _Run(spark, table, identity, datetime.now(UTC), record)
     return run.ingest(source, open_batch(spark, source, batch), batch, changes_left=2 if source.evolve else 0)
 
 
@@ -110,12 +128,13 @@ def _exact_bounds(source: Source) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Run:
-    """One run's work on a batch that is not in the table yet."""
+    """One run's work on a batch that is not in the table yet; it keeps the table's record of files, if it has one."""
 
     spark: SparkSession
     table: str
     identity: Identity
     created_at: datetime
+    record: Record | None
 
     def ingest(
         self, source: Source, reader: Reader, batch: Batch, *, changes_left: int, told: tuple[str, ...] = ()
@@ -158,11 +177,17 @@ class _Run:
                 "damaged_files": len(damage),
                 "quarantined": quarantined,
             }
-            summary = {**self.identity.properties(), **as_properties(done)}
             unique = unique_rows(parsed, keys, counts, source)
             rows = _table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
+            summary = {**self.identity.properties(), **as_properties(done), **self._recorded(batch)}
             merged = _merge(self.spark, source, self.table, rows, count, keys, summary)
             return Outcome(**asdict(merged), **done, undeclared=undeclared, evolved=list(told))
+
+    def _recorded(self, batch: Batch) -> dict[str, str]:
+        """For the snapshot's summary: the record of files as it is once the batch is in the table."""
+        if self.record is None:
+            return {}
+        return {PROPERTY: write_record(self.spark, self.table, self.record.extended(batch.objects))}
 
     def _undeclared(self, parsed: DataFrame, reader: Reader, names: Sequence[str]) -> dict[str, str]:
         """The fields that no column takes, with their types; looked at only if there are any."""
@@ -217,13 +242,17 @@ def _merge(
     keys: DataFrame,
     summary: Mapping[str, str],
 ) -> Merged:
-    """Brings the rows into the table, as the source wants it done."""
+    """Brings the rows into the table, as the source wants it done. A record of files is committed without rows, too."""
+    given: dict[str, Any] = {
+        "count": count,
+        "key": key_of(source),
+        "summary": summary,
+        "keys": keys,
+        "always_commit": PROPERTY in summary,
+    }
     if source.version is not None:
-        return upsert(
-            spark, table, rows, count=count, key=source.key, version=source.version, summary=summary, keys=keys
-        )
-    key, unique = key_of(source), bool(source.key)
-    return merge(spark, table, rows, count=count, key=key, unique=unique, summary=summary, keys=keys)
+        return upsert(spark, table, rows, version=source.version, **given)
+    return merge(spark, table, rows, unique=bool(source.key), **given)
 
 
 @contextmanager
