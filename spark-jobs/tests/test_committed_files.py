@@ -1,7 +1,7 @@
 """The record of the objects whose rows are in a table: what becomes of it when others touch the table."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from lakestack_jobs.catalog import load
 from lakestack_jobs.committed_files import ENDING, PROPERTY, Record
 from lakestack_jobs.compaction import compact
 from lakestack_jobs.nessie import State
-from lakestack_jobs.objects import Object
+from lakestack_jobs.objects import Batch, Layout, Object
 from lakestack_jobs.result import Result
 from lakestack_jobs.sources import Source
 from lakestack_jobs.sweep import sweep
@@ -165,3 +165,16 @@ def test_an_object_is_known_by_what_the_store_says_of_its_content(
     record = Record(9).extended([first])
     assert (record.unread([second]) == []) is is_the_same
     assert (record.replaced([second]) == []) is is_the_same
+
+
+def test_folders_are_read_whole_where_all_of_them_is_new() -> None:
+    objects = [entry("a", day=1), entry("b", day=1), entry("a", day=2), entry("b", day=2)]
+    folders = [f"s3a://source/2018/04/{number:02}" for number in (1, 2)]
+    days = {folder: date(2018, 4, number) for number, folder in enumerate(folders, 1)}
+    batch = Batch(Layout("s3a://source/", "%Y/%m/%d", "json-lines"), days, objects, 2, frozenset(folders))
+    assert batch.only(objects).paths == folders
+    some = batch.only([objects[0], objects[1], objects[3]])
+    assert some.paths == [folders[0], f"{folders[1]}/b"]
+    assert batch.only([objects[3]]).paths == [f"{folders[1]}/b"]
+    assert str(batch.only([objects[3]]).span) == "2018-04-02..2018-04-03"
+    assert batch.only([]).span is None

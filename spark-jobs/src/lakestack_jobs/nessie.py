@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from pyspark.sql import SparkSession
 
@@ -62,8 +62,7 @@ def recent_states(spark: SparkSession, table: str) -> Iterator["State"]:
     _, overrides = _catalog(spark)
     base = overrides.get("nessie.core-base-uri")
     if base is not None:
-        # The catalog's prefix is "<branch>|<warehouse>".
-        branch = unquote(overrides.get("prefix", "main")).partition("|")[0]
+        branch = overrides.get("nessie.default-branch.name", "main")
         yield from _history(f"{base.rstrip('/')}/v2", branch, table, page=_RECENT)
 
 

@@ -1,5 +1,6 @@
 """Which objects of a source belong to an interval of days."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -122,19 +123,20 @@ def layout_of(source: Source) -> Layout:
 class Batch:
     """
     The objects of an interval; `days` are the folders that have any, each with its day, `own` counts the objects that
-    are not of late days. A batch is `whole` if it has all objects of its folders.
+    are not of late days. Of the folders that are `whole` it has all objects.
     """
 
     layout: Layout
     days: Mapping[str, date]
     objects: list[Object]
     own: int
-    whole: bool = True
+    whole: frozenset[str]
 
     @property
     def paths(self) -> list[str]:
-        """What a reader is to read: folders, or some objects of them."""
-        return list(self.days) if self.whole else [entry.path for entry in self.objects]
+        """What a reader is to read: folders, for Spark looks for each path by itself, and single objects of others."""
+        single = [entry.path for entry in self.objects if entry.folder not in self.whole]
+        return [*(folder for folder in self.days if folder in self.whole), *single]
 
     @property
     def text_bytes(self) -> int:
@@ -152,9 +154,10 @@ class Batch:
     def only(self, objects: Iterable[Object]) -> "Batch":
         """The batch of some of its objects."""
         some = list(objects)
-        folders = {entry.folder for entry in some}
-        days = {folder: day for folder, day in self.days.items() if folder in folders}
-        return replace(self, objects=some, days=days, whole=False)
+        counts, before = (Counter(entry.folder for entry in those) for those in (some, self.objects))
+        days = {folder: day for folder, day in self.days.items() if folder in counts}
+        whole = frozenset(folder for folder in self.whole if counts[folder] == before[folder])
+        return replace(self, objects=some, days=days, whole=whole)
 
 
 def list_batch(spark: SparkSession, layout: Layout, interval: Interval, late_days: int = 0) -> Batch:
@@ -187,7 +190,7 @@ def list_batch(spark: SparkSession, layout: Layout, interval: Interval, late_day
             f"The prefix {layout.location} does not exist: no object's name begins with it. Correct the prefix in "
             "sources.yaml, or put data there."
         )
-    return Batch(layout, days, objects, own)
+    return Batch(layout, days, objects, own, whole=frozenset(days))
 
 
 def empty_message(layout: Layout, interval: Interval) -> str:
