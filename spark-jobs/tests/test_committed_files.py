@@ -102,6 +102,19 @@ def test_that_of_a_dropped_table_is_not_taken_for_that_of_a_new_one(
     assert spark.table(MEDIA).count() == 1
 
 
+def test_a_table_that_was_replaced_by_an_empty_one_has_none(
+    spark: SparkSession, bucket: Bucket, run_new: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put_ids("2/a", "1")
+    run_new()
+    before = load(spark, MEDIA).operations().current().metadataFileLocation()
+    columns = ", ".join(f"`{name}` {kind}" for name, kind in spark.table(MEDIA).dtypes)
+    spark.sql(f"CREATE OR REPLACE TABLE {MEDIA} ({columns}) USING iceberg TBLPROPERTIES ('format-version' = '2')")
+    monkeypatch.setattr(committed_files, "recent_states", lambda *_: iter([State("main", later, before)]))
+    assert files(run_new()) == (1, 0)
+    assert spark.table(MEDIA).count() == 1
+
+
 def test_it_goes_back_with_the_table(spark: SparkSession, bucket: Bucket, run_new: Run) -> None:
     bucket.put_ids("2/a", "1")
     run_new()

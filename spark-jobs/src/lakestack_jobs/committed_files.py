@@ -107,6 +107,8 @@ def _content(file: Any) -> Mapping[str, Mapping[str, str]]:  # noqa: ANN401
 
 def _summaries(spark: SparkSession, table: str, loaded: Any) -> Iterator[Any]:  # noqa: ANN401
     """What the commits that led to what readers see say of themselves, newest first."""
+    if loaded.currentSnapshot() is None:
+        return
     for snapshot in history(loaded):
         yield snapshot.summary()
     # Nessie shows the current snapshot alone. Those before it are in its own history.
@@ -116,8 +118,7 @@ def _summaries(spark: SparkSession, table: str, loaded: Any) -> Iterator[Any]:  
         if not loaded.io().newInputFile(state.metadata).exists():
             return
         metadata = parser.read(loaded.io(), state.metadata)
-        # A table of this name that was dropped: its rows are not in this one.
-        if metadata.uuid() != own:
+        # A table of this name that was dropped, or one before it was emptied: those rows are not in this one.
+        if metadata.uuid() != own or metadata.currentSnapshot() is None:
             return
-        if metadata.currentSnapshot() is not None:
-            yield metadata.currentSnapshot().summary()
+        yield metadata.currentSnapshot().summary()
