@@ -53,19 +53,16 @@ def late(source: Source) -> str:
 
 def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN401
     """What all pipelines of a source share."""
-    return DAG(
-        f"etl_spark_{source.name}_{period}",
-        **{
-            "is_paused_upon_creation": True,
-            "catchup": False,
-            # Runs of one source may meet: each row still arrives once.
-            "max_active_runs": max(4, source.parallel_jobs),
-            "start_date": source.start_date,
-            "default_args": {**task_settings(source), "pool": source.pool, "outlets": [table_asset(source)]},
-            "tags": ["lakestack", "spark", source.name],
-            **settings,
-        },
-    )
+    shared: dict[str, Any] = {
+        "is_paused_upon_creation": True,
+        "catchup": False,
+        # Runs of one source may meet: each row still arrives once.
+        "max_active_runs": max(4, source.parallel_jobs),
+        "start_date": source.start_date,
+        "default_args": {**task_settings(source), "pool": source.pool, "outlets": [table_asset(source)]},
+        "tags": ["lakestack", "spark", source.name],
+    }
+    return DAG(f"etl_spark_{source.name}_{period}", **{**shared, **settings})
 
 
 def incremental_pipeline(source: Source) -> DAG:

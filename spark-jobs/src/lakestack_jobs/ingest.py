@@ -87,7 +87,7 @@ def ingest(
         batch = batch.only(record.unread(batch.objects))
     identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
     outcome = _ingest_batch(spark, source, batch, table, identity, record)
-    days = (only_new and batch.span) or interval
+    days = (batch.span if only_new else None) or interval
     return Result(
         source=source.name,
         table=table,
