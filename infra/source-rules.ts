@@ -1,6 +1,7 @@
 import { lineage, parseColumnType, typeExpectation } from "./column-type";
 import { checkFaults } from "./check-rules";
 import { fits, parsePartitionField, partitionExpectation } from "./partitioning";
+import { cronFaults, minutesOf, scheduleFaults } from "./schedule";
 import { show } from "./source-fault";
 import type { Found, Path } from "./source-fault";
 import type { Declaration } from "./sources";
@@ -38,7 +39,8 @@ export function meaningFaults(value: unknown): Found[] {
       ...partitioningFaults(source, at),
       ...datesFaults(source, at),
       ...scheduleFaults(source.schedule, at("schedule")),
-      ...scheduleFaults(source.maintenanceSchedule, at("maintenance", "schedule")),
+      ...lateFaults(source, at),
+      ...cronFaults(source.maintenanceSchedule, at("maintenance", "schedule")),
       ...compactionFaults(source, at),
       ...checkFaults(source, at),
       ...(["name", "table"] as const).flatMap((key) =>
@@ -179,39 +181,17 @@ function datesFaults({ dates }: Readable, at: At): Found[] {
       ];
 }
 
-const cronFields = [
-  { name: "minute", least: 0, most: 59 },
-  { name: "hour", least: 0, most: 23 },
-  { name: "day of month", least: 1, most: 31 },
-  { name: "month", least: 1, most: 12 },
-  { name: "day of week", least: 0, most: 7 },
-];
+function lateFaults({ schedule, lateDays }: Readable, at: At): Found[] {
+  if (lateDays !== 0 || schedule === undefined || minutesOf(schedule) === undefined) return [];
+  const expected =
+    "1 or more: what comes after the last run of a day belongs to the day before the next run's";
+  return [{ path: at("lateDays"), found: "0", expected }];
+}
 
 function compactionFaults({ compaction, hasKey }: Readable, at: At): Found[] {
   if (compaction !== "sort" || hasKey) return [];
   const expected = "bin-pack or none: rows without a key have no order to sort by";
   return [{ path: at("maintenance", "compaction"), found: show(compaction), expected }];
-}
-
-function scheduleFaults(schedule: string | undefined, path: Path): Found[] {
-  if (schedule === undefined) return [];
-  const fault = (expected: string) => [{ path, found: `"${schedule}"`, expected }];
-  const fields = schedule.trim().split(/\s+/);
-  if (fields.length !== cronFields.length) {
-    return fault("five cron fields in UTC: minute hour day-of-month month day-of-week");
-  }
-  return cronFields.flatMap(({ name, least, most }, index) => {
-    const good = (fields[index] ?? "").split(",").every((part) => isCronPart(part, least, most));
-    return good ? [] : fault(`for the ${name} *, */n, or numbers and ranges from ${least} to ${most}`);
-  });
-}
-
-function isCronPart(part: string, least: number, most: number): boolean {
-  const match = /^(?:\*|(\d+)(?:-(\d+))?)(?:\/([1-9]\d*))?$/.exec(part);
-  if (!match) return false;
-  const from = Number(match[1] ?? least);
-  const to = Number(match[2] ?? from);
-  return from >= least && to <= most && from <= to;
 }
 
 /** Spark knows one way into a bucket. */

@@ -9,6 +9,7 @@ import schema from "../sources.schema.json";
 import { column, lineage } from "./column-type";
 import type { Column } from "./column-type";
 import { parsePartitionField } from "./partitioning";
+import { cronOf, minutesOf } from "./schedule";
 import { show } from "./source-fault";
 import type { Found, Path } from "./source-fault";
 import { meaningFaults } from "./source-rules";
@@ -44,6 +45,8 @@ export interface Source {
   partitioning: { field: string; sparkField: string }[];
   /** Five cron fields, UTC. */
   schedule: string;
+  /** Whether a run reads only the objects that the table does not have yet: declared as every N minutes. */
+  incremental: boolean;
   /** What a run does whose interval has no object. */
   onEmpty: "fail" | "skip";
   /** With a greater part of its lines faulty, a batch is refused whole. */
@@ -58,6 +61,8 @@ export interface Source {
   timeoutMinutes: number;
   /** How many jobs of the source run at the same time. */
   parallelJobs: number;
+  /** How many cores of the cluster a job takes. */
+  cores: number;
   /** First day with data, YYYY-MM-DD. */
   startDate?: string;
   owner?: string;
@@ -99,9 +104,10 @@ export interface Check {
 /** A declaration as the file has it, once it fits the schema. */
 export interface Declaration extends Omit<
   Source,
-  "key" | "columns" | "lineage" | "partitioning" | "maintenance"
+  "key" | "columns" | "lineage" | "partitioning" | "maintenance" | "incremental" | "lateDays"
 > {
   key?: string[];
+  lateDays?: number;
   maintenance: Omit<Maintenance, "compaction"> & Partial<Pick<Maintenance, "compaction">>;
   columns: Record<string, string>;
   partitioning?: string[];
@@ -201,8 +207,12 @@ function read(path: string): string {
 }
 
 function complete({ key = [], columns, partitioning = [], ...declaration }: Declaration): Source {
+  const incremental = minutesOf(declaration.schedule) !== undefined;
   return {
     ...declaration,
+    schedule: cronOf(declaration.schedule),
+    incremental,
+    lateDays: declaration.lateDays ?? (incremental ? 1 : 0),
     key,
     partitioning: partitioning.map((text) => {
       const { trino, spark } = parsePartitionField(text);

@@ -92,7 +92,7 @@ def test_each_pipeline_is_one_task_with_retries(bag: BundleDagBag) -> None:
 
 def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
     declared = {"schedule": "30 4 * * 1", "owner": "audio", "startDate": "2020-02-01", "retries": 5, "lateDays": 3}
-    declare({"name": "podcasts", **declared})
+    declare({"name": "podcasts", "cores": 2, **declared})
     bag = load()
     assert bag.import_errors == {}
     daily = bag.dags["etl_spark_podcasts_daily"]
@@ -100,11 +100,38 @@ def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
     assert daily.owner == "audio"
     assert daily.start_date == datetime(2020, 2, 1, tzinfo=UTC)
     assert daily.task_dict["ingest"].retries == 5
+    assert getattr(daily.task_dict["ingest"], "cores", None) == 2
     assert getattr(daily.task_dict["ingest"], "late_days", None) == 3
     assert "The 3 days before are read again" in (daily.doc_md or "")
     monthly = bag.dags["etl_spark_podcasts_monthly"]
     assert getattr(monthly.task_dict["ingest"], "late_days", None) == 0, "a month is read once"
     assert len(bag.dags) == 10
+
+
+def test_a_source_of_minutes_has_a_pipeline_that_reads_what_is_new_one_run_at_a_time(
+    declare: Callable[..., Path],
+) -> None:
+    declare({"name": "live", "table": "newtral.live", "schedule": "*/15 * * * *", "incremental": True, "lateDays": 2})
+    bag = load()
+    assert bag.import_errors == {}
+    dag = bag.dags["etl_spark_live_incremental"]
+    assert (schedule_of(dag), dag.catchup, dag.max_active_runs) == ("*/15 * * * *", False, 1)
+    assert dag.is_paused_upon_creation
+    [task] = dag.tasks
+    assert (getattr(task, "only_new", None), getattr(task, "late_days", None)) == (True, 2)
+    assert (task.pool, [asset.name for asset in task.outlets]) == ("source_live", ["newtral.live"])
+    assert "and at the 2 days before" in (dag.doc_md or "")
+    assert "(/dags/etl_spark_live_incremental)" in (bag.dags["maintain_live"].doc_md or "")
+
+
+def test_its_other_pipelines_read_whole_days(declare: Callable[..., Path]) -> None:
+    declare({"name": "live", "table": "newtral.live", "schedule": "*/15 * * * *", "incremental": True, "lateDays": 1})
+    bag = load()
+    assert schedule_of(bag.dags["etl_spark_live_daily"]) == "0 1 * * *"
+    for period in ("daily", "monthly"):
+        [task] = bag.dags[f"etl_spark_live_{period}"].tasks
+        assert (getattr(task, "only_new", None), getattr(task, "late_days", None)) == (False, 0)
+    assert "etl_spark_media_incremental" not in bag.dags, "it runs once a day"
 
 
 def test_a_table_is_compacted_with_the_whole_pool_and_then_swept_and_analyzed(bag: BundleDagBag) -> None:

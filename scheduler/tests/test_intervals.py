@@ -24,6 +24,8 @@ def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: 
         (at(2018, 4, 9, 4, 30), at(2018, 4, 16, 4, 30), (date(2018, 4, 9), date(2018, 4, 16))),
         (at(2018, 4, 16, 6), at(2018, 4, 16, 12), (date(2018, 4, 16), date(2018, 4, 17))),
         (at(2018, 4, 16, 18), at(2018, 4, 17, 0), (date(2018, 4, 16), date(2018, 4, 17))),
+        (at(2018, 4, 16, 23, 45), at(2018, 4, 17, 0), (date(2018, 4, 16), date(2018, 4, 17))),
+        (at(2018, 4, 17, 0), at(2018, 4, 17, 0, 15), (date(2018, 4, 17), date(2018, 4, 18))),
     ],
 )
 def test_a_run_ingests_its_data_interval(kind: str, start: datetime, end: datetime, days: tuple[date, date]) -> None:

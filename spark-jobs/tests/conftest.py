@@ -4,21 +4,25 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from lakestack_jobs.ingest import ingest
 from lakestack_jobs.objects import Interval
+from lakestack_jobs.result import Result
 from lakestack_jobs.sources import Source, parse_source
 
 project = Path(__file__).parents[2]
 sample_data = project / "sample-data"
 
 
-def _iceberg_jar() -> str:
+def iceberg_jar() -> str:
     """The image has it in SPARK_HOME/extra-jars; elsewhere LAKESTACK_SPARK_JARS names the folder."""
     home = os.environ.get("SPARK_HOME", "/opt/spark")
     folder = Path(os.environ.get("LAKESTACK_SPARK_JARS", f"{home}/extra-jars"))
@@ -32,7 +36,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     builder: Any = SparkSession.builder
     settings = {
         "spark.master": "local[2]",
-        "spark.driver.extraClassPath": _iceberg_jar(),
+        "spark.driver.extraClassPath": iceberg_jar(),
         # Many small queries: compiling them thoroughly takes longer than running them. There would then be room for
         # 48 MiB of code, which the queries of all tests together fill.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
@@ -111,3 +115,42 @@ def day(year: int, month: int, number: int) -> Interval:
 
 def location_of(folder: str) -> str:
     return f"file://{sample_data}/{folder}/"
+
+
+class Bucket:
+    """The objects of a source; each is written later than the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._clock = folder, count(1_500_000_000)
+        self.location = f"file://{folder}/"
+
+    def put(self, name: str, *lines: str) -> None:
+        """`name` is "<day of April 2018>/<name>"."""
+        number, _, name = name.partition("/")
+        place = self._folder / "2018" / "04" / f"{int(number):02}" / f"{name}.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("".join(f"{line}\n" for line in lines))
+        time = next(self._clock)
+        os.utime(place, (time, time))
+
+    def put_ids(self, name: str, *ids: str) -> None:
+        self.put(name, *(f'{{"id":"{each}"}}' for each in ids))
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Bucket:
+    return Bucket(tmp_path / "bucket")
+
+
+@pytest.fixture
+def run_new(spark: SparkSession, media: Source, bucket: Bucket) -> Callable[..., Result]:
+    """Runs the source of a day of April 2018 and the day before, each time as another run unless it is named."""
+    numbers = count()
+
+    def ingest_new(number: int = 2, run_id: str | None = None, **settings: Any) -> Result:  # noqa: ANN401
+        source = replace(media, **settings)
+        day = Interval(date(2018, 4, number), date(2018, 4, number + 1))
+        name = run_id or f"run-{next(numbers)}"
+        return ingest(spark, source, day, name, late_days=1, only_new=True, location=bucket.location)
+
+    return ingest_new

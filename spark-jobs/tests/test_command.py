@@ -52,6 +52,8 @@ def test_success_ends_with_the_counts(run: Run) -> None:
         "end": "2018-04-17",
         "run_id": "r1",
         "files": 3,
+        "files_before": 0,
+        "not_appended": [],
         "read": 56,
         "duplicates": 0,
         "already_present": 0,
@@ -93,3 +95,11 @@ def test_an_unforeseen_error_is_worth_another_try(run: Run, monkeypatch: pytest.
         "LAKESTACK_FAILURE",
         {"message": "ConnectionError: the catalog does not answer and more", "retry": True},
     )
+
+
+def test_a_run_of_only_what_is_new_reads_a_day_once(run: Run) -> None:
+    day = ("--source", "media", "--start", "2018-04-17", "--end", "2018-04-18", "--late-days", "1", "--only-new")
+    _, _, first = run(*day, "--run-id", "r1")
+    _, _, second = run(*day, "--run-id", "r2")
+    assert (first["start"], first["end"]) == ("2018-04-16", "2018-04-18")
+    assert (second["files"], second["files_before"], second["read"]) == (0, first["files"], 0)

@@ -102,6 +102,20 @@ describe("a good file", () => {
   it.each(["0 1 * * *", "*/15 0-6 1,15 * 1-5", "30 23 31 12 7"])("takes the schedule %s", (schedule) => {
     expect(load(`${good}    schedule: "${schedule}"\n`)[0]?.schedule).toBe(schedule);
   });
+
+  it.each([
+    ["every 1 minute", "* * * * *"],
+    ["every 15 minutes", "*/15 * * * *"],
+    ["every 60 minutes", "0 * * * *"],
+    ["every 180 minutes", "0 */3 * * *"],
+  ])("takes the schedule %s, and then looks for what is new, also of the day before", (schedule, cron) => {
+    expect(load(`${good}    schedule: ${schedule}\n`)[0]).toMatchObject({
+      schedule: cron,
+      incremental: true,
+      lateDays: 1,
+    });
+    expect(load(`${good}    schedule: ${schedule}\n    lateDays: 3\n`)[0]?.lateDays).toBe(3);
+  });
 });
 
 describe("what a source may declare beside the least", () => {
@@ -113,8 +127,10 @@ describe("what a source may declare beside the least", () => {
       partitioning: [],
       maxRejectedPercent: 5,
       lateDays: 0,
+      incremental: false,
       evolve: false,
       retries: 2,
+      cores: 1,
     });
   });
 
@@ -163,6 +179,11 @@ describe("what a source may declare beside the least", () => {
     ["versionColumn: id", '9 sources[0].versionColumn: "id"'],
     ["maxRejectedPercent: 101", "9 sources[0].maxRejectedPercent: 101"],
     ["lateDays: -1", "9 sources[0].lateDays: -1"],
+    ["schedule: every 7 minutes", '9 sources[0].schedule: "every 7 minutes"'],
+    ["schedule: every minute", '9 sources[0].schedule: "every minute"'],
+    ["maintenance: { schedule: every 15 minutes }", '9 sources[0].maintenance.schedule: "every 15 minutes"'],
+    ["cores: 0", "9 sources[0].cores: 0"],
+    ["cores: 1.5", "9 sources[0].cores: 1.5"],
     ["retries: many", '9 sources[0].retries: "many"'],
     ["evolve: 1", "9 sources[0].evolve: 1"],
     ["partitioning: [day(id)]", '9 sources[0].partitioning[0]: "day(id)"'],
@@ -171,6 +192,12 @@ describe("what a source may declare beside the least", () => {
     ["partitioning: [nope]", '9 sources[0].partitioning[0]: "nope"'],
   ])("is not %s", (line, fault) => {
     expect(faultsOf(`${good}    ${line.replace(/: (%.*)$/, ': "$1"')}\n`)).toEqual([fault]);
+  });
+
+  it("is every some minutes without a look at the day before", () => {
+    expect(faultsOf(`${good}    schedule: every 15 minutes\n    lateDays: 0\n`)).toEqual([
+      "10 sources[0].lateDays: 0",
+    ]);
   });
 
   it("is a version that can be compared and is not the key", () => {

@@ -11,7 +11,7 @@ class CompactOperator(SparkJobOperator):
     """Makes few large files out of a table's many small ones."""
 
     def __init__(self, *, source: Source, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(**kwargs)
+        super().__init__(cores=source.cores, **kwargs)
         self.source = source.name
 
     def job(self, context: Mapping[str, Any]) -> list[str]:

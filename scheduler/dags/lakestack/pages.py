@@ -9,6 +9,7 @@ from lakestack.sources import Source
 def links(source: Source) -> str:
     """Where a source's table, quarantine, jobs and other DAGs are: a table for the DAG's page."""
     dags = {
+        **({"incremental": f"etl_spark_{source.name}_incremental"} if source.incremental else {}),
         "daily": f"etl_spark_{source.name}_daily",
         "monthly": f"etl_spark_{source.name}_monthly",
         "maintenance": f"maintain_{source.name}",

@@ -29,10 +29,11 @@ class Check:
 class Source:
     """
     A declared source. `table` is "<namespace>.<table>", `columns` its names and Trino types, in order, `partitioning`
-    its partition fields as Trino spells them. A daily run reads `late_days` days before its own again, and is tried
-    `retries` times more. Columns of a table that `evolves` may be more, and wider, than the declared ones. A job that
-    takes longer than `timeout` is ended. `folder` is what comes before a day's folder, named by `dates`, in the
-    addresses of the source's objects.
+    its partition fields as Trino spells them. A run by the `schedule` looks at `late_days` days before its own as well,
+    and is tried `retries` times more; of a source that is `incremental` it comes every some minutes, and reads only
+    what the table does not have yet. Columns of a table that `evolves` may be more, and wider, than the declared ones.
+    A job takes `cores` of the cluster; one that takes longer than `timeout` is ended. `folder` is what comes before a
+    day's folder, named by `dates`, in the addresses of the source's objects.
     """
 
     name: str
@@ -41,10 +42,12 @@ class Source:
     partitioning: list[str]
     evolves: bool
     schedule: str
+    incremental: bool
     late_days: int
     retries: int
     timeout: timedelta
     parallel_jobs: int
+    cores: int
     owner: str
     start_date: datetime | None
     folder: str
@@ -83,10 +86,12 @@ def load_sources() -> list[Source]:
                 partitioning=[part["field"] for part in declared["partitioning"]],
                 evolves=declared["evolve"],
                 schedule=declared["schedule"],
+                incremental=declared["incremental"],
                 late_days=declared["lateDays"],
                 retries=declared["retries"],
                 timeout=timedelta(minutes=declared["timeoutMinutes"]),
                 parallel_jobs=declared["parallelJobs"],
+                cores=declared["cores"],
                 owner=declared.get("owner", "lakestack"),
                 start_date=_midnight(declared["startDate"]) if "startDate" in declared else None,
                 folder=f"s3a://{declared['bucket']}/{declared['prefix']}",

@@ -31,7 +31,8 @@ class SparkJobOperator(BaseOperator):
 
     Args:
         conn_id: Connection to the Spark master.
-        cores: Of the cluster, for one job: with one each, as many jobs run at a time as the cluster has cores.
+        cores: Of the cluster, for one job: with one each, as many jobs run at a time as the cluster has cores. Each is
+            an executor of its own, with its own memory, for that is how workers are cut.
     """
 
     def __init__(self, *, conn_id: str = "spark_default", cores: int = 1, **kwargs: Any) -> None:  # noqa: ANN401
@@ -50,7 +51,8 @@ class SparkJobOperator(BaseOperator):
         result: dict[str, Any] | None = None
         failure: dict[str, Any] | None = None
         last = "it printed nothing"
-        for line in self._run([*self.job(context), "--cores", str(self.cores)]):
+        name, *arguments = self.job(context)
+        for line in self._run([name, "--cores", str(self.cores), *arguments]):
             if line.startswith(_RESULT):
                 result = json.loads(line.removeprefix(_RESULT))
             elif line.startswith(_FAILURE):
@@ -95,6 +97,7 @@ class SparkJobOperator(BaseOperator):
 
     def _command(self) -> list[str]:
         settings = {
+            "spark.executor.cores": "1",
             "spark.executor.memory": os.environ.get("LAKESTACK_EXECUTOR_MEMORY", "1g"),
             "spark.driver.memory": os.environ.get("LAKESTACK_DRIVER_MEMORY", "512m"),
             "spark.driver.defaultJavaOptions": f"{_JAVA_OPTIONS} {_CODE_CACHE}",

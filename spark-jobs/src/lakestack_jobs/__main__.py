@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("--start", required=True, type=date.fromisoformat, help="first day, YYYY-MM-DD")
     job.add_argument("--end", required=True, type=date.fromisoformat, help="the day after the last")
     job.add_argument("--late-days", type=int, default=0, help="days before the first that are read again")
+    job.add_argument("--only-new", action="store_true", help="read only objects that the table does not have yet")
     job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
     job.add_argument("--local-mib", type=int, default=0, help="so much text is read here, more of it on the cluster")
     job = jobs.add_parser("compact", help="make few large files out of a table's many small ones")
@@ -97,7 +98,15 @@ def _run_ingest(parsed: argparse.Namespace) -> Result:
     name = f"ingest {source.name} {interval}"
 
     def work(spark: SparkSession, most_bytes: float = math.inf) -> Result:
-        return ingest(spark, source, interval, parsed.run_id, late_days=parsed.late_days, most_bytes=most_bytes)
+        return ingest(
+            spark,
+            source,
+            interval,
+            parsed.run_id,
+            late_days=parsed.late_days,
+            only_new=parsed.only_new,
+            most_bytes=most_bytes,
+        )
 
     if parsed.local_mib:
         # Waiting for an executor takes longer than reading a few files.

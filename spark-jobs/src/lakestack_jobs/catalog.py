@@ -1,5 +1,6 @@
 """Iceberg's own view of the tables."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,3 +30,12 @@ def current_snapshot(spark: SparkSession, table: str) -> Snapshot | None:
     if snapshot is None:
         return None
     return Snapshot(int(snapshot.snapshotId()), int(snapshot.summary().get("total-records") or 0))
+
+
+def history(loaded: Any) -> Iterator[Any]:  # noqa: ANN401
+    """The snapshots that led to what readers see, newest first; what was rolled back is not among them."""
+    snapshot = loaded.currentSnapshot()
+    while snapshot is not None:
+        yield snapshot
+        parent = snapshot.parentId()
+        snapshot = None if parent is None else loaded.snapshot(parent)

@@ -92,7 +92,7 @@ class _Lines:
 
     def _text(self, files: Sequence[str] | None, *, despite_damage: bool, whole: bool) -> DataFrame:
         reader = self._spark.read.option("pathGlobFilter", self._batch.layout.glob)
-        paths = [literal(path) for path in (self._batch.folders if files is None else files)]
+        paths = [literal(path) for path in (self._batch.paths if files is None else files)]
         return reader.option("ignoreCorruptFiles", despite_damage).text(paths, wholetext=whole)
 
     def parse(self, rows: DataFrame) -> DataFrame:

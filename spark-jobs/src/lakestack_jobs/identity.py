@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pyspark.sql import SparkSession
 
-from lakestack_jobs.catalog import load
+from lakestack_jobs.catalog import history, load
 from lakestack_jobs.objects import Interval, Object
 
 _PREFIX = "lakestack."
+_BATCH = f"{_PREFIX}batch"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Identity:
             "lakestack.source": self.source,
             "lakestack.interval": str(self.interval),
             "lakestack.run-id": self.run_id,
-            "lakestack.batch": self.batch,
+            _BATCH: self.batch,
         }
 
 
@@ -54,15 +54,22 @@ def count_properties(**counts: int) -> dict[str, str]:
     return {f"{_PREFIX}{name.replace('_', '-')}": str(count) for name, count in counts.items()}
 
 
-def find_commit(spark: SparkSession, table: str, identity: Identity) -> Commit | None:
+def find_commit(spark: SparkSession, table: str, identity: Identity, *, any_batch: bool = False) -> Commit | None:
     """
     Looks through the table's history for a snapshot of this batch by this run: of a task that died after its commit and
     is tried again.
 
     Expired snapshots are not found. Nothing is lost then: the keys in the table still keep rows from coming twice.
+
+    Args:
+        spark: The session.
+        table: Name with its catalog.
+        identity: Of the run.
+        any_batch: Takes whatever the run has read in its interval for its batch.
     """
-    wanted = identity.properties()
-    for snapshot in _history(spark, table):
+    named = identity.properties()
+    wanted = {name: value for name, value in named.items() if not (any_batch and name == _BATCH)}
+    for snapshot in history(load(spark, table)):
         # One question a snapshot: each is a round trip to the JVM.
         if snapshot.summary().get("lakestack.run-id") != identity.run_id:
             continue
@@ -71,7 +78,7 @@ def find_commit(spark: SparkSession, table: str, identity: Identity) -> Commit |
             counts = {
                 name.removeprefix(_PREFIX): int(value)
                 for name, value in summary.items()
-                if name.startswith(_PREFIX) and name not in wanted
+                if name.startswith(_PREFIX) and name not in named and value.isdigit()
             }
             if "rows-inserted" not in counts:
                 # A MERGE statement: what it did is known only to the snapshot that it made.
@@ -79,13 +86,3 @@ def find_commit(spark: SparkSession, table: str, identity: Identity) -> Commit |
                 counts["rows-inserted"] = int(summary.get("added-records", "0")) - counts["rows-updated"]
             return Commit(int(snapshot.snapshotId()), counts)
     return None
-
-
-def _history(spark: SparkSession, table: str) -> Iterable[Any]:
-    """The snapshots that led to what readers see, newest first; what was rolled back is not among them."""
-    loaded = load(spark, table)
-    snapshot = loaded.currentSnapshot()
-    while snapshot is not None:
-        yield snapshot
-        parent = snapshot.parentId()
-        snapshot = None if parent is None else loaded.snapshot(parent)

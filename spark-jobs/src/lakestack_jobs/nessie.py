@@ -21,6 +21,8 @@ from lakestack_jobs.job_error import JobError
 
 _SECONDS = 60
 _PAGE = 250
+# Nessie goes through its whole history, of all tables, until a page is full.
+_RECENT = 5
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,39 @@ def api_of(spark: SparkSession) -> str:
     Raises:
         JobError: the catalog is not a Nessie.
     """
-    settings = spark.conf
-    uri = str(settings.get(f"spark.sql.catalog.{CATALOG}.uri", "")).rstrip("/")
-    warehouse = str(settings.get(f"spark.sql.catalog.{CATALOG}.warehouse", ""))
-    overrides = _get(f"{uri}/v1/config?{urlencode({'warehouse': warehouse})}").get("overrides", {})
+    uri, overrides = _catalog(spark)
     base = overrides.get("nessie.core-base-uri")
     if base is None:
         raise JobError(
             f"The catalog at {uri} does not say where its history is, as Nessie does. Without it nobody knows which "
             "files older states of a table need: none was removed. Expire snapshots as that catalog wants it done."
         )
-    return f"{str(base).rstrip('/')}/v2"
+    return f"{base.rstrip('/')}/v2"
+
+
+def recent_states(spark: SparkSession, table: str) -> Iterator["State"]:
+    """
+    The states of a table on the branch that the session reads, newest first; none if the catalog is not a Nessie.
+
+    Args:
+        spark: The session.
+        table: "<namespace>.<table>".
+    """
+    _, overrides = _catalog(spark)
+    base = overrides.get("nessie.core-base-uri")
+    if base is not None:
+        branch = overrides.get("nessie.default-branch.name", "main")
+        yield from _history(f"{base.rstrip('/')}/v2", branch, table, page=_RECENT)
+
+
+def _catalog(spark: SparkSession) -> tuple[str, dict[str, str]]:
+    """The address of the catalog, and what it tells every client to set; nothing if it is not reached by an address."""
+    uri = str(spark.conf.get(f"spark.sql.catalog.{CATALOG}.uri", "")).rstrip("/")
+    if not uri:
+        return uri, {}
+    warehouse = str(spark.conf.get(f"spark.sql.catalog.{CATALOG}.warehouse", ""))
+    overrides = _get(f"{uri}/v1/config?{urlencode({'warehouse': warehouse})}").get("overrides", {})
+    return uri, {name: str(value) for name, value in overrides.items()}
 
 
 def states_since(api: str, table: str, moment: datetime) -> list[State]:
@@ -71,9 +95,9 @@ def states_since(api: str, table: str, moment: datetime) -> list[State]:
     return states
 
 
-def _history(api: str, reference: str, table: str) -> Iterator[State]:
-    """The states of a table on one branch or tag, newest first."""
-    query = {"fetch": "ALL", "filter": f"operations.exists(op, op.key == '{table}')", "max-records": str(_PAGE)}
+def _history(api: str, reference: str, table: str, page: int = _PAGE) -> Iterator[State]:
+    """The states of a table on one branch or tag, newest first, so many at a time."""
+    query = {"fetch": "ALL", "filter": f"operations.exists(op, op.key == '{table}')", "max-records": str(page)}
     for entry in _pages(f"{api}/trees/{quote(reference, safe='')}/history", query, "logEntries"):
         for operation in entry["operations"]:
             if ".".join(operation["key"]["elements"]) == table and operation["type"] == "PUT":

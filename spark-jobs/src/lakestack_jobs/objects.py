@@ -1,10 +1,12 @@
 """Which objects of a source belong to an interval of days."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
+from py4j.java_gateway import is_instance_of
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
@@ -29,19 +31,45 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.start}..{self.end}"
 
+    def __len__(self) -> int:
+        return (self.end - self.start).days
+
+    def since(self, days: int) -> "Interval":
+        """The interval with some days before it."""
+        return Interval(self.start - timedelta(days=days), self.end)
+
     def days(self) -> Iterator[date]:
         """Each day of the interval."""
-        for offset in range((self.end - self.start).days):
+        for offset in range(len(self)):
             yield self.start + timedelta(days=offset)
 
 
 @dataclass(frozen=True)
 class Object:
-    """An object that holds rows; `size` is in bytes, `modified` in milliseconds since 1970."""
+    """
+    An object that holds rows; `size` is in bytes, `modified` in milliseconds since 1970, `etag` what the object store
+    says of its content, if it does.
+    """
 
     path: str
     size: int
     modified: int
+    etag: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The path before its name, without "/" at its end."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def mark(self) -> str:
+        """Another one when the content is another: by the store's word, else by the time of writing."""
+        return f"{self.size}-{self.modified if self.etag is None else self.etag}"
 
     @property
     def is_compressed(self) -> bool:
@@ -93,18 +121,43 @@ def layout_of(source: Source) -> Layout:
 
 @dataclass(frozen=True)
 class Batch:
-    """The objects of an interval; `folders` are the days that have any, `own` counts those not of late days."""
+    """
+    The objects of an interval; `days` are the folders that have any, each with its day, `own` counts the objects that
+    are not of late days. Of the folders that are `whole` it has all objects.
+    """
 
     layout: Layout
-    folders: list[str]
+    days: Mapping[str, date]
     objects: list[Object]
     own: int
+    whole: frozenset[str]
+
+    @property
+    def paths(self) -> list[str]:
+        """What a reader is to read: folders, for Spark looks for each path by itself, and single objects of others."""
+        single = [entry.path for entry in self.objects if entry.folder not in self.whole]
+        return [*(folder for folder in self.days if folder in self.whole), *single]
 
     @property
     def text_bytes(self) -> int:
         """About how many bytes of text they hold: text shrinks to a sixth or less when it is compressed."""
         packed = self.layout.format == "parquet"
         return sum(entry.size * (6 if packed or entry.is_compressed else 1) for entry in self.objects)
+
+    @property
+    def span(self) -> Interval | None:
+        """From the first day that it has objects of to the last; None if it has none."""
+        if not self.days:
+            return None
+        return Interval(min(self.days.values()), max(self.days.values()) + timedelta(days=1))
+
+    def only(self, objects: Iterable[Object]) -> "Batch":
+        """The batch of some of its objects."""
+        some = list(objects)
+        counts, before = (Counter(entry.folder for entry in those) for those in (some, self.objects))
+        days = {folder: day for folder, day in self.days.items() if folder in counts}
+        whole = frozenset(folder for folder in self.whole if counts[folder] == before[folder])
+        return replace(self, objects=some, days=days, whole=whole)
 
 
 def list_batch(spark: SparkSession, layout: Layout, interval: Interval, late_days: int = 0) -> Batch:
@@ -123,14 +176,13 @@ def list_batch(spark: SparkSession, layout: Layout, interval: Interval, late_day
     Raises:
         JobError: the bucket or the whole prefix does not exist, or may not be read.
     """
-    folders: list[str] = []
+    days: dict[str, date] = {}
     objects: list[Object] = []
     own = 0
-    for day in Interval(interval.start - timedelta(days=late_days), interval.end).days():
-        folder = layout.folder(day)
-        found = [entry for entry in _list(spark, folder) if layout.holds_rows(_name(entry.path))]
+    for day in interval.since(late_days).days():
+        found = [entry for entry in _list(spark, layout.folder(day)) if layout.holds_rows(entry.name)]
         if found:
-            folders.append(folder)
+            days[found[0].folder] = day
             objects.extend(found)
             own += len(found) if day >= interval.start else 0
     if not objects and not _exists(spark, layout.location):
@@ -138,7 +190,7 @@ def list_batch(spark: SparkSession, layout: Layout, interval: Interval, late_day
             f"The prefix {layout.location} does not exist: no object's name begins with it. Correct the prefix in "
             "sources.yaml, or put data there."
         )
-    return Batch(layout, folders, objects, own)
+    return Batch(layout, days, objects, own, whole=frozenset(days))
 
 
 def empty_message(layout: Layout, interval: Interval) -> str:
@@ -153,18 +205,21 @@ def empty_message(layout: Layout, interval: Interval) -> str:
     )
 
 
-def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
-
-
 def _list(spark: SparkSession, folder: str) -> list[Object]:
     """The objects directly below a folder; none if there is no such folder."""
     path, file_system = _open(spark, folder)
     try:
+        found = [status for status in file_system.listStatus(path) if status.isFile()]
+        context: Any = spark.sparkContext
+        has_etags = bool(found) and is_instance_of(context._gateway, found[0], "org.apache.hadoop.fs.EtagSource")
         return [
-            Object(status.getPath().toString(), status.getLen(), status.getModificationTime())
-            for status in file_system.listStatus(path)
-            if status.isFile()
+            Object(
+                status.getPath().toString(),
+                status.getLen(),
+                status.getModificationTime(),
+                status.getEtag() if has_etags else None,
+            )
+            for status in found
         ]
     except Py4JJavaError as error:
         if _class_name(error) == "java.io.FileNotFoundException":

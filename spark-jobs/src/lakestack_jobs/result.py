@@ -18,6 +18,9 @@ class Result:
     were not there yet. `undeclared` are the fields that no column takes, with their types: their values are kept in
     `<table>_undeclared`. `evolved` says how the table was changed for this batch. `committed_before`: the run had
     committed and is tried again; it adds nothing, and the counts are those of its commit.
+
+    Where only new objects are read, `files_before` are those that were left out because their rows are in the table,
+    and `not_appended` those that have come again with another content, to a source whose rows have no key.
     """
 
     source: str
@@ -26,6 +29,8 @@ class Result:
     end: str
     run_id: str
     files: int
+    files_before: int
+    not_appended: list[str]
     read: int
     duplicates: int
     already_present: int
@@ -45,9 +50,12 @@ class Result:
         others = ", ".join(f"{name} ({kind or 'null'})" for name, kind in self.undeclared.items())
         notes = "".join(f"; {change}" for change in self.evolved)
         notes += f"; not declared, and kept in {self.table}_undeclared: {others}" if others else ""
+        if self.not_appended:
+            notes += f"; with other content than before, and not appended again: {', '.join(self.not_appended)}"
+        left_out = f" ({self.files_before} more were read before)" if self.files_before else ""
         before = "this run has committed before, and adds nothing now; then " if self.committed_before else ""
         return (
-            f"{self.source} {self.start}..{self.end}: {before}{self.read} rows read from {self.files} files, "
+            f"{self.source} {self.start}..{self.end}: {before}{self.read} rows read from {self.files} files{left_out}, "
             f"{self.duplicates} duplicates inside the batch, {self.already_present} already present, "
             f"{self.inserted} inserted, {updated}{self.rejected} rejected{damaged}{notes} ({self.seconds:.1f} s)"
         )
@@ -55,15 +63,6 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Of a batch as it was read; `undeclared` are the fields that no column takes."""
-
-    read: int
-    rejected: int
-    undeclared: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from lakestack_jobs.catalog import load
+from lakestack_jobs.committed_files import ENDING, PROPERTY
 from lakestack_jobs.job_error import JobError
 
-# What Iceberg's writers leave. Nothing else is ever removed.
-_KINDS = (".parquet", ".orc", ".avro", ".puffin", ".stats", ".metadata.json", ".metadata.json.gz")
+# What Iceberg's writers leave, and our records of files. Nothing else is ever removed.
+_KINDS = (".parquet", ".orc", ".avro", ".puffin", ".stats", ".metadata.json", ".metadata.json.gz", ENDING)
 _BATCH = 1000
 
 
@@ -98,7 +99,7 @@ def _place(location: str) -> str:
 
 
 def _files_of(spark: SparkSession, loaded: Any, states: Sequence[str]) -> Iterator[str]:  # noqa: ANN401
-    """Every file that the states need: their metadata, manifests, data, deletes and statistics."""
+    """Every file that the states need: their metadata, manifests, data, deletes, statistics and records of files."""
     context: Any = spark.sparkContext
     iceberg, text = context._jvm.org.apache.iceberg, context._jvm.java.lang.String
     io = loaded.io()
@@ -114,6 +115,7 @@ def _files_of(spark: SparkSession, loaded: Any, states: Sequence[str]) -> Iterat
                 continue
             lists.add(manifest_list)
             yield manifest_list
+            yield from filter(None, [snapshot.summary().get(PROPERTY)])
             for manifest in snapshot.allManifests(io):
                 if manifest.path() in manifests:
                     continue

@@ -134,6 +134,8 @@ def merge(
     key: Sequence[str],
     summary: Mapping[str, str],
     unique: bool = True,
+    keys: DataFrame | None = None,
+    always_commit: bool = False,
     before_commit: Callable[[], None] = lambda: None,
 ) -> Merged:
     """
@@ -146,7 +148,7 @@ def merge(
     commit is refused, and this one looks at the table again
     (https://iceberg.apache.org/docs/latest/spark-configuration/#write-options). The order of the joins also lets Spark
     broadcast the few keys of the batch, where the statement would sort the keys of the whole table. Without new rows
-    there is no commit.
+    there is no commit, unless it is asked for.
 
     Args:
         spark: The session.
@@ -156,6 +158,8 @@ def merge(
         key: Names of the key columns.
         summary: Kept in the summary of the snapshot, beside `lakestack.rows-inserted` and `-already-present`.
         unique: Whether no key comes twice in the rows.
+        keys: The keys of the rows, cached; else they are taken from the rows.
+        always_commit: Makes a snapshot of nothing but the summary if there are no new rows.
         before_commit: Called when the table has been read and the rows are about to be written; for tests.
 
     Raises:
@@ -164,15 +168,17 @@ def merge(
 
     def attempt() -> Merged:
         snapshot = current_snapshot(spark, table)
-        present = present_keys(spark, table, snapshot, rows, key).distinct().persist()
+        present = present_keys(spark, table, snapshot, rows if keys is None else keys, key).distinct().persist()
         try:
             known = present.count()
             already_present = known if unique or not known else rows.join(present, list(key), "left_semi").count()
             merged = Merged(already_present, inserted=count - already_present)
-            if merged.inserted:
+            if merged.inserted or always_commit:
                 before_commit()
                 counts = count_properties(rows_inserted=merged.inserted, rows_already_present=already_present)
-                append(table, rows.join(present, list(key), "left_anti"), snapshot, {**summary, **counts})
+                new = rows.join(present, list(key), "left_anti") if known else rows
+                new = new if merged.inserted else new.limit(0)
+                append(table, new, snapshot, {**summary, **counts})
             return merged
         finally:
             present.unpersist()

@@ -29,14 +29,16 @@ def upsert(
     key: Sequence[str],
     version: str,
     summary: Mapping[str, str],
+    keys: DataFrame | None = None,
+    always_commit: bool = False,
     before_commit: Callable[[], None] = lambda: None,
 ) -> Merged:
     """
     Adds the rows whose key is not in the table, and replaces those in the table whose version is lower, in one commit.
 
-    At an equal version the row in the table stays, so that a repeated run changes nothing and commits nothing. What is
-    replaced is decided by a MERGE statement at the isolation level "serializable": it fails, and is done again, if
-    another run has changed the table since the statement read it.
+    At an equal version the row in the table stays, so that a repeated run changes nothing, and commits nothing unless
+    that is asked for. What is replaced is decided by a MERGE statement at the isolation level "serializable": it fails,
+    and is done again, if another run has changed the table since the statement read it.
 
     Args:
         spark: The session.
@@ -46,12 +48,14 @@ def upsert(
         key: Names of the key columns.
         version: Name of the version column.
         summary: Kept in the summary of the snapshot.
+        keys: The keys of the rows, cached; else they are taken from the rows.
+        always_commit: Makes a snapshot of nothing but the summary if there are no new rows.
         before_commit: Called when the table has been read and the rows are about to be written; for tests.
     """
 
     def attempt() -> Merged:
         snapshot = current_snapshot(spark, table)
-        there = present_keys(spark, table, snapshot, rows, key, version).select(
+        there = present_keys(spark, table, snapshot, rows if keys is None else keys, key, version).select(
             *key, F.col(f"`{version}`").alias("version there"), F.lit(True).alias("is there")
         )
         newer = F.col("`version there`").isNull() | (F.col(f"`{version}`") > F.col("`version there`"))
@@ -61,11 +65,11 @@ def upsert(
             assert counted is not None, "an aggregate without groups has one row"
             updated, inserted = counted["updated"], counted["all"] - counted["updated"]
             merged = Merged(count - inserted - updated, inserted, updated)
-            if inserted or updated:
+            if inserted or updated or always_commit:
                 before_commit()
             if updated:
                 _merge(spark, table, changes.select(*rows.columns), key, version, summary)
-            elif inserted:
+            elif inserted or always_commit:
                 counts = count_properties(rows_inserted=inserted, rows_already_present=merged.already_present)
                 append(table, changes.select(*rows.columns), snapshot, {**summary, **counts})
             return merged
