@@ -46,7 +46,8 @@ def test_a_job_has_one_core_and_the_days_of_the_run(
     assert given.startswith("--master spark://m:7077 ")
     assert "--conf spark.executor.memory=768m" in given
     assert given.endswith(
-        "lakestack_jobs/__main__.py ingest --cores 1 --source media --start 2018-04-01 --end 2018-05-01 --run-id manual__1"
+        "lakestack_jobs/__main__.py ingest --cores 1 --source media "
+        "--start 2018-04-01 --end 2018-05-01 --run-id manual__1"
     )
 
 
