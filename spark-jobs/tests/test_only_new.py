@@ -14,6 +14,7 @@ from lakestack_jobs.job_error import JobError
 from lakestack_jobs.objects import Interval
 from lakestack_jobs.result import Result
 from lakestack_jobs.sources import Source
+from lakestack_jobs.tables import merge
 
 MEDIA = "iceberg.newtral.media"
 Run = Callable[..., Result]
@@ -163,8 +164,6 @@ def test_runs_at_the_same_time_end_with_each_row_once(
     spark: SparkSession, bucket: Bucket, run_new: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.put_ids("2/a", "1", "2")
-    merge = job.merge
-
     def overtaken(*given: Any, **named: Any) -> Any:  # noqa: ANN401
         monkeypatch.setattr(job, "merge", merge)
         bucket.put_ids("2/b", "2", "3")
