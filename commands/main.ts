@@ -96,6 +96,10 @@ const commands: Record<string, Entry> = {
     summary: "measure tasks a second of the scheduler",
     load: async () => (await import("../bench/scheduler.js")).command,
   },
+  "bench:spark-scaling": {
+    summary: "measure Spark's workers against a pod an executor, on Kubernetes",
+    load: async () => (await import("../bench/spark-scaling.js")).command,
+  },
   "source:add": {
     summary: "look at real files and draft the declaration of a source",
     load: async () => (await import("./source-add.js")).command,
