@@ -78,7 +78,7 @@ describe("the stack's configuration", () => {
   });
 
   it("opens no door without TLS unless the network is said to be trusted", () => {
-    const plain = [
+    const plain: Record<string, string>[] = [
       { airflowDoor: "load-balancer" },
       { airflowDoor: "node-port" },
       { airflowDoor: "ingress", airflowHost: "airflow.example.org" },
