@@ -100,6 +100,9 @@ const commands: Record<string, Entry> = {
   "bench:pipelines": {
     summary: "measure a small day, and eight sources due at once",
     load: async () => (await import("../bench/pipelines.js")).command,
+  "bench:spark-scaling": {
+    summary: "measure Spark's workers against a pod an executor, on Kubernetes",
+    load: async () => (await import("../bench/spark-scaling.js")).command,
   },
   "source:add": {
     summary: "look at real files and draft the declaration of a source",

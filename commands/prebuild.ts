@@ -7,6 +7,7 @@ import {
   imageReference,
   prepareBuilderContext,
   testImages,
+  withNeeds,
 } from "../infra/image-builds";
 import { ensureImage, ImageBuildError } from "../toolchain/docker-plugin/image-builder";
 import { cacheFolder, projectFolder, type Reporter, type Task, UserError } from "../toolchain/index";
@@ -18,6 +19,8 @@ export interface PrebuildOptions {
   baseImage?: string;
   /** Builds those that only tests use, too. Default false. */
   forTests?: boolean;
+  /** Names of the images that are wanted; what they need is built, too. Default: all. */
+  only?: string[];
   reporter: Reporter;
   signal: AbortSignal;
 }
@@ -31,7 +34,10 @@ export interface PrebuildOptions {
 export async function prebuildImages(options: PrebuildOptions): Promise<Map<string, string>> {
   const { stack, baseImage, forTests = false } = options;
   const all = imageBuilds({ baseImage });
-  const builds = all.filter(({ name }) => forTests || !testImages.has(name));
+  const builds =
+    options.only === undefined
+      ? all.filter(({ name }) => forTests || !testImages.has(name))
+      : withNeeds(options.only, all);
   const { mirrors } = prepareBuilderContext();
   // The first failure ends the others: their output would bury it.
   const failure = new AbortController();

@@ -74,7 +74,13 @@ const counts = {
   memoryRequestPercent: [1, 100],
 } as const satisfies Record<string, readonly [number, number]>;
 
-const booleanKeys = ["objectStoreConsole", "publishCatalog", "keepVolumes", "objectStorePathStyle"] as const;
+const booleanKeys = [
+  "objectStoreConsole",
+  "publishCatalog",
+  "keepVolumes",
+  "objectStorePathStyle",
+  "trustedNetwork",
+] as const;
 
 /** Text that may be empty, which then means "none" or "the usual one". */
 const optionalText = {
@@ -252,7 +258,7 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
     }),
   };
 
-  read.faults.push(...portConflicts(result));
+  read.faults.push(...portConflicts(result), ...plainDoors(result));
   if (result.airflowDoor === "ingress" && result.airflowHost === "")
     read.faults.push({
       key: "airflowHost",
@@ -270,6 +276,21 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
 }
 
 const keysOf = <T extends object>(table: T) => Object.keys(table) as (keyof T & string)[];
+
+/** Passwords and sessions would cross the network as they are: somebody has to say that nobody listens there. */
+function plainDoors(config: StackConfig): ConfigFault[] {
+  const { airflowDoor, objectStoreDoor, ingressTlsSecret, certificateIssuer } = config;
+  const withCertificate = ingressTlsSecret !== "" || certificateIssuer !== "";
+  const plain = [
+    ...(airflowDoor === "none" || (airflowDoor === "ingress" && withCertificate) ? [] : ["airflowDoor"]),
+    ...(objectStoreDoor === "none" ? [] : ["objectStoreDoor"]),
+  ];
+  if (plain.length === 0 || config.trustedNetwork) return [];
+  const expected =
+    `true, for ${plain.join(" and ")} would be without TLS; or an ingress with ingressTlsSecret or ` +
+    "certificateIssuer for Airflow, and no door for the object store";
+  return [{ key: "trustedNetwork", value: "false", expected }];
+}
 
 /** Two services can't answer at one port. Spark's workers take a range. */
 function portConflicts(config: StackConfig): ConfigFault[] {

@@ -132,10 +132,8 @@ const clusterNames = (service: string, namespace: string) =>
   ["", ".svc", ".svc.cluster.local"].map((end) => `${service}.${namespace}${end}`);
 
 /** Where the page is for users: at the door, if they have been given a name for it. */
-function airflowUrl(
-  { airflowDoor, airflowHost, airflowPort, ...config }: StackConfig,
-  inside: string,
-): string {
+function airflowUrl(config: StackConfig, inside: string): string {
+  const { airflowDoor, airflowHost, airflowPort } = config;
   if (airflowHost === "" || airflowDoor === "none") return `http://${inside}:8080`;
   if (airflowDoor !== "ingress") return `http://${airflowHost}:${airflowPort}`;
   const tls = config.ingressTlsSecret !== "" || config.certificateIssuer !== "";

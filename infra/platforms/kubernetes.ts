@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform, TaskRunner } from "../platform";
 import type { Port, Program, Task, Workload } from "../workload";
-import { keepAvailable, scaleWithLoad } from "./kubernetes/availability";
+import { holdsNumber, keepAvailable, leftAlone, scaleWithLoad } from "./kubernetes/availability";
 import { openDoor } from "./kubernetes/doors";
 import type { Door } from "./kubernetes/doors";
 import { mountFiles } from "./kubernetes/files";
@@ -165,9 +165,14 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
     return new kubernetes.apps.v1.Deployment(
       workload.name,
       {
-        metadata: { name: workload.name, namespace: this.namespace, labels: pod.labels },
+        metadata: {
+          name: workload.name,
+          namespace: this.namespace,
+          labels: pod.labels,
+          annotations: holdsNumber(workload),
+        },
         spec: {
-          ...this.replicas(workload),
+          replicas: workload.replicas ?? 1,
           revisionHistoryLimit: 2,
           // Of a single one there must never be two: they would share a name, and their work.
           strategy: several
@@ -177,7 +182,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
           template: servicePod(workload, pod),
         },
       },
-      options,
+      { ...options, ignoreChanges: leftAlone(workload) },
     );
   }
 
@@ -190,9 +195,14 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
     return new kubernetes.apps.v1.StatefulSet(
       workload.name,
       {
-        metadata: { name: workload.name, namespace: this.namespace, labels: pod.labels },
+        metadata: {
+          name: workload.name,
+          namespace: this.namespace,
+          labels: pod.labels,
+          annotations: holdsNumber(workload),
+        },
         spec: {
-          ...this.replicas(workload),
+          replicas: workload.replicas ?? 1,
           serviceName: instancesService(workload.name),
           podManagementPolicy: "Parallel",
           revisionHistoryLimit: 2,
@@ -210,13 +220,8 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
         },
       },
       // Names and volumes of its pods are its own: two can't be there at a time.
-      { ...options, deleteBeforeReplace: true },
+      { ...options, deleteBeforeReplace: true, ignoreChanges: leftAlone(workload) },
     );
-  }
-
-  /** With an autoscaler the number is not the program's to set. */
-  private replicas({ replicas, scale }: Workload): { replicas?: number } {
-    return scale === undefined ? { replicas: replicas ?? 1 } : {};
   }
 
   /** One name for all instances, and for a stateful workload a name for each. */

@@ -58,7 +58,8 @@ export function readableCluster(graph: Graph): string {
     .filter(({ type }) => type.startsWith("kubernetes:"))
     .map((resource) => {
       const { replicas } = (resource.inputs["spec"] ?? {}) as { replicas?: number };
-      return `${label(resource)}${replicas === undefined ? "" : ` × ${replicas}`}`;
+      const scaled = resource.ignoreChanges.includes("spec.replicas") ? " at first" : "";
+      return `${label(resource)}${replicas === undefined ? "" : ` × ${replicas}${scaled}`}`;
     })
     .sort((a, b) => a.localeCompare(b, "en"))
     .join("\n")

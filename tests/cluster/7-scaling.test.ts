@@ -20,6 +20,11 @@ afterAll(async () => {
 
 const workers = async () => (await pods("spark-worker")).filter(isReady).map(({ metadata }) => metadata.name);
 
+async function configure(values: Record<string, number>): Promise<void> {
+  for (const [key, value] of Object.entries(values))
+    await lakehouse.pulumi("config", "set", key, String(value));
+}
+
 /** A thousand tasks, each of some seconds. */
 const job = `
 from pyspark.sql import SparkSession
@@ -51,15 +56,28 @@ interface Autoscaler {
 const autoscaler = async () =>
   JSON.parse(await inNamespace("get", "hpa", "spark-worker", "-o", "json")) as Autoscaler;
 
+/** Every number of Spark workers that the Deployment asked for while the work was done. */
+async function numbersWhile(work: () => Promise<unknown>): Promise<number[]> {
+  const file = "/tmp/spark-worker-numbers";
+  const watch = `kubectl -n ${namespace} get deployment spark-worker --watch -o 'jsonpath={.spec.replicas}{"\\n"}'`;
+  const onNode = async (line: string) => (await execIn(node, ["sh", "-c", line])).stdout;
+  await onNode(`nohup ${watch} > ${file} 2>&1 & echo $! > ${file}.pid`);
+  await until("the watch", 60, async () => (await onNode(`cat ${file}`)) !== "");
+  await work();
+  return (await onNode(`kill $(cat ${file}.pid); cat ${file}`)).trim().split("\n").map(Number);
+}
+
 describe("Spark's workers under load", () => {
   it("become as many as they may, of use to the job that runs, and as few as before when it has ended", async () => {
-    for (const [key, value] of Object.entries(scaling))
-      await lakehouse.pulumi("config", "set", key, String(value));
-    await lakehouse.pulumi("up", "--yes", "--skip-preview");
     const before = await until("two workers", 120, async () => {
       const names = await workers();
       return names.length === 2 && names;
     });
+    await configure(scaling);
+    const numbers = await numbersWhile(() => lakehouse.pulumi("up", "--yes", "--skip-preview"));
+    expect(numbers[0]).toBe(2);
+    expect(Math.min(...numbers), `seen: ${numbers.join(", ")}`).toBe(2);
+    expect(await workers()).toEqual(expect.arrayContaining(before));
 
     await startJob();
     const begun = performance.now();
@@ -87,6 +105,16 @@ describe("Spark's workers under load", () => {
     await until("two workers", 600, async () => (await workers()).length === 2);
     console.log(`A worker was taken away after ${seconds(ended)} s.`);
     expect((await autoscaler()).status.desiredReplicas).toBe(2);
+  });
+
+  it("are as many as the program says when scaling is switched off, though the autoscaler owned the number", async () => {
+    await configure({ sparkWorkersMost: 0, sparkWorkers: 1 });
+    await lakehouse.pulumi("up", "--yes", "--skip-preview");
+    await until("one worker", 120, async () => (await workers()).length === 1);
+    await configure({ sparkWorkers: 2 });
+    await lakehouse.pulumi("up", "--yes", "--skip-preview");
+    await until("two workers", 120, async () => (await workers()).length === 2);
+    await lakehouse.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes");
   });
 });
 

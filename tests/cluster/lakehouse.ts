@@ -37,6 +37,7 @@ const config = {
   trinoHosts: settings.name,
   airflowDoor: "load-balancer",
   objectStoreDoor: "load-balancer",
+  trustedNetwork: true,
   trinoWorkers: 2,
   catalogReplicas: 2,
   sparkWorkers: 2,

@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { inputsAfterDrift } from "../../toolchain/kubernetes-plugin/drift";
 import { importedInputs } from "../../toolchain/kubernetes-plugin/imported";
 import type { KubeObject } from "../../toolchain/kubernetes-plugin/kube-object";
-import { withoutForeign } from "../../toolchain/kubernetes-plugin/managed-fields";
 
 const inputs = {
   kind: "Deployment",
@@ -107,21 +106,5 @@ test("an import keeps what a program would write, and leaves out what the server
     kind: "Service",
     metadata: { name: "web", namespace: "a" },
     spec: { ports: [{ port: 80 }] },
-  });
-});
-
-describe("a change that the program ignores", () => {
-  const wanted = { kind: "Deployment", spec: { replicas: 1, paused: false } };
-  const owned = (manager: string) => ({
-    metadata: { managedFields: [{ manager, fieldsV1: { "f:spec": { "f:replicas": {} } } }] },
-  });
-
-  test("is not applied where somebody else owns the field", () => {
-    const applied = withoutForeign(wanted, owned("autoscaler"), ["spec.replicas"], "m");
-    expect(applied).toEqual({ kind: "Deployment", spec: { paused: false } });
-  });
-
-  test("is applied where nobody else does, so that it stays", () => {
-    expect(withoutForeign(wanted, owned("m"), ["spec.replicas"], "m")).toEqual(wanted);
   });
 });

@@ -77,6 +77,30 @@ describe("the stack's configuration", () => {
     expect(readConfig(configured({ sparkWorkers: "2", airflowPort: "5053" })).airflowPort).toBe(5053);
   });
 
+  it("opens no door without TLS unless the network is said to be trusted", () => {
+    const plain: Record<string, string>[] = [
+      { airflowDoor: "load-balancer" },
+      { airflowDoor: "node-port" },
+      { airflowDoor: "ingress", airflowHost: "airflow.example.org" },
+      { objectStoreDoor: "load-balancer" },
+    ];
+    for (const door of plain) {
+      expect(faultsOf(door)).toMatch(
+        /lakestack:trustedNetwork is "false", expected true, for \w+Door would be/,
+      );
+      expect(readConfig(configured({ ...door, trustedNetwork: "true" })).trustedNetwork).toBe(true);
+    }
+    expect(faultsOf({ airflowDoor: "node-port", objectStoreDoor: "node-port" })).toContain(
+      "airflowDoor and objectStoreDoor would be without TLS",
+    );
+    const withTls = {
+      airflowDoor: "ingress",
+      airflowHost: "airflow.example.org",
+      certificateIssuer: "public",
+    };
+    expect(readConfig(configured({ ...withTls, trinoDoor: "load-balancer" })).trustedNetwork).toBe(false);
+  });
+
   it("refuses an unknown platform and lists the known ones", () => {
     expect(faultsOf({ platform: "nomad" })).toContain(
       'lakestack:platform is "nomad", expected one of docker',

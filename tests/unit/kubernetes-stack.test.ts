@@ -5,6 +5,7 @@ import { connections } from "../../infra/connections";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
 import { kubernetesStack } from "../../stacks/kubernetes";
+import { evaluate } from "../aws/graph";
 import { configure, recordResources, settle } from "./registered";
 import type { Registered } from "./registered";
 
@@ -195,7 +196,7 @@ describe("the Kubernetes stack", () => {
     expect(budgets.sort()).toEqual(["catalog-budget", "spark-worker-budget", "trino-worker-budget"]);
   });
 
-  it("scales Trino's workers with load, and then sets no number itself", () => {
+  it("scales Trino's workers with load, and then gives a number for their beginning only", async () => {
     const [scale] = kind("autoscaling/v2:HorizontalPodAutoscaler");
     expect(scale?.inputs).toMatchObject({
       spec: {
@@ -205,8 +206,21 @@ describe("the Kubernetes stack", () => {
         behavior: { scaleDown: { stabilizationWindowSeconds: 120 } },
       },
     });
-    const worker = kind("apps/v1:Deployment").find(({ name }) => name === "trino-worker");
-    expect(worker?.inputs).not.toHaveProperty("spec.replicas");
+    const values = { platform: "kubernetes", trinoWorkers: "2", trinoWorkersMost: "4" };
+    const known = JSON.stringify(await completeSecrets({}, [...allHosts, "lakestack-prod-trino"]));
+    const program = async () => ({ ...(await kubernetesStack(readConfig())) });
+    const graph = await evaluate(program, { ...values, secrets: known }, ["secrets"]);
+    const worker = (name: string) => graph.one("kubernetes:apps/v1:Deployment", name);
+    expect(worker("trino-worker")).toMatchObject({
+      inputs: { spec: { replicas: 2 } },
+      ignoreChanges: ["spec.replicas"],
+    });
+    // Nor does a number that an autoscaler has left behind stand in the way of a fixed one.
+    expect(worker("spark-worker")).toMatchObject({
+      inputs: { metadata: { annotations: { "pulumi.com/patchForce": "true" } } },
+      ignoreChanges: [],
+    });
+    expect(worker("trino-worker").inputs).not.toHaveProperty("metadata.annotations");
   });
 
   it("drains a Trino worker before it goes", () => {

@@ -17,7 +17,7 @@ import {
   titleOf,
   withoutNotes,
 } from "./kube-object";
-import { withoutForeign } from "./managed-fields";
+import { withIgnored } from "./managed-fields";
 import { FIELD_MANAGER, fieldManagerOf } from "./names";
 import type { Objects } from "./objects";
 import { updatedOutputs } from "./preview";
@@ -65,7 +65,7 @@ export class Lifecycle {
   /** @param ignored paths whose changes the program ignores */
   async update(subject: Subject, state: State, inputs: Values, ignored: readonly string[]): Promise<Values> {
     const manager = fieldManagerOf(inputs, state.outputs);
-    const object = await this.withoutIgnored(withoutNotes(inputs), ignored, manager);
+    const object = await this.applicable(withoutNotes(inputs), ignored, manager);
     const applied = await this.apply(subject, object, manager);
     const made = await this.awaited(subject, applied, inputs, manager);
     return outputsOf(made, inputs, manager);
@@ -83,7 +83,7 @@ export class Lifecycle {
     // What is gone without anybody's notice, or not known yet, cannot be tried.
     if (!found) return expected;
     const manager = fieldManagerOf(inputs, state.outputs);
-    const object = await this.withoutIgnored(withoutNotes(inputs), ignored, manager);
+    const object = await this.applicable(withoutNotes(inputs), ignored, manager);
     try {
       const tried = await this.apply(subject, object, manager, true);
       const { status } = state.outputs;
@@ -189,12 +189,12 @@ export class Lifecycle {
     };
   }
 
-  private async withoutIgnored(
+  private async applicable(
     object: KubeObject,
     ignored: readonly string[],
     manager: string,
   ): Promise<KubeObject> {
-    return ignored.length === 0 ? object : withoutForeign(object, await this.find(object), ignored, manager);
+    return ignored.length === 0 ? object : withIgnored(object, await this.find(object), ignored, manager);
   }
 
   private verdict(live: KubeObject, inputs?: KubeObject): Promise<Verdict> {

@@ -70,3 +70,16 @@ export function scaleWithLoad(
     options,
   );
 }
+
+/**
+ * What the program leaves as it finds it: with an autoscaler, the number of instances. It is given all the same, for the
+ * time before the autoscaler's first decision; a number that nobody gives is one.
+ */
+export function leftAlone({ scale }: Workload): string[] {
+  return scale === undefined ? [] : ["spec.replicas"];
+}
+
+/** A fixed number is the program's, whoever has set it before: an autoscaler that is switched off still owns it. */
+export function holdsNumber({ replicas, scale }: Workload): Record<string, string> | undefined {
+  return replicas === undefined || scale !== undefined ? undefined : { "pulumi.com/patchForce": "true" };
+}
