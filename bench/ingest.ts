@@ -10,7 +10,9 @@ import { bytes, table } from "../commands/table";
 import { projectFolder, UserError } from "../toolchain/index";
 import { ingestChart } from "./ingest-chart";
 
-const usage = `npm run bench:ingest [-- --rows 100000,1000000]     what a batch costs by the size of the table it goes into`;
+const usage = `npm run bench:ingest                       what a batch costs by the size of its table, and what many days at once
+npm run bench:ingest -- --rows 100000,1000000     tables of these sizes; none: 0
+npm run bench:ingest -- --backfill 5000000        rows of the many days; none: 0`;
 
 const resultFile = path.join(projectFolder, "bench", "results", "ingest.json");
 const chartFile = path.join(projectFolder, "docs", "bench", "ingest.svg");
@@ -31,25 +33,50 @@ export interface Measurement {
   tableBytes: number;
 }
 
+/** What one way took for many days at once. */
+export interface BackfillWay {
+  way: string;
+  seconds: number;
+  cpuSeconds: number;
+  rowsPerSecond: number;
+}
+
+export interface Backfill {
+  rows: number;
+  days: number;
+  /** Of JSON. */
+  textBytes: number;
+  results: BackfillWay[];
+  /** The steps of Lakestack's run. */
+  profile: { step: string; seconds: number; cpuSeconds: number }[];
+}
+
 interface Result {
   /** Rows of the batch. */
   batch: number;
   cores: number;
   results: Measurement[];
+  backfill?: Backfill;
 }
 
-async function benchmark({ stack, reporter, signal }: Context, rows: string): Promise<Result> {
+/** What was not asked for is not there. */
+type Measured = Pick<Result, "batch" | "cores"> & Partial<Result>;
+
+async function benchmark(
+  { stack, reporter, signal }: Context,
+  { rows, backfill }: { rows: string; backfill: string },
+): Promise<Measured> {
   const { docker, images } = await prepareMachine({ stack, reporter, signal, forTests: true });
-  const image = images.get("spark");
-  if (image === undefined) throw new UserError("There is no image of Spark.", "Run npm run up first.");
+  const image = images.get("checks");
+  if (image === undefined) throw new UserError("There is no image of the checks.", "Run npm test first.");
   for (const { Id } of await docker.listContainers({ all: true, filters: { label: [label] } })) {
     await removeContainer(docker, Id);
   }
   const container = await docker.createContainer({
     Image: image,
     Entrypoint: ["python3", `${workplace}/bench/ingest.py`],
-    Cmd: ["--project", workplace, "--folder", "/tmp/bench-data", "--rows", rows],
-    Env: [`PYTHONPATH=/opt/spark/python:${workplace}/spark-jobs/src`],
+    Cmd: ["--project", workplace, "--folder", "/tmp/bench-data", "--rows", rows, "--backfill", backfill],
+    Env: [`PYTHONPATH=/opt/spark/python:/opt/checks/python:${workplace}/spark-jobs/src`],
     Labels: { [label]: "true" },
     HostConfig: { Init: true },
   });
@@ -61,7 +88,7 @@ async function benchmark({ stack, reporter, signal }: Context, rows: string): Pr
     signal.addEventListener("abort", abort, { once: true });
     const lines = await run(docker, container);
     signal.throwIfAborted();
-    return JSON.parse(lines.at(-1) ?? "") as Result;
+    return JSON.parse(lines.at(-1) ?? "") as Measured;
   } finally {
     await removeContainer(docker, container.id);
   }
@@ -86,9 +113,9 @@ async function run(docker: Docker, container: Docker.Container): Promise<string[
   return output.trim().split("\n");
 }
 
-/** The measurements as a table. */
-export function report({ results }: Pick<Result, "results">): string {
-  return table(
+/** The measurements as tables. */
+export function report({ results, backfill }: Pick<Result, "results" | "backfill">): string {
+  const bySize = table(
     ["keys", "rows in the table", "what", "median", "processor", "bytes read", "of the table"],
     results.map(({ keys, rows, way, seconds, cpuSeconds, bytesRead, tableBytes }) => [
       keys,
@@ -100,21 +127,50 @@ export function report({ results }: Pick<Result, "results">): string {
       `${((100 * bytesRead) / tableBytes).toFixed(1)} %`,
     ]),
   );
+  if (backfill === undefined) return bySize;
+  const { rows, days, textBytes, profile } = backfill;
+  const ways = table(
+    [`${rows.toLocaleString("en")} rows in ${days} days`, "time", "processor", "rows a second"],
+    backfill.results.map(({ way, seconds, cpuSeconds, rowsPerSecond }) => [
+      way,
+      `${seconds.toFixed(1)} s`,
+      `${cpuSeconds.toFixed(1)} s`,
+      rowsPerSecond.toLocaleString("en"),
+    ]),
+  );
+  const steps = table(
+    [`Lakestack's run, of ${bytes(textBytes)} of JSON`, "time", "processor"],
+    profile.map(({ step, seconds, cpuSeconds }) => [
+      step,
+      `${seconds.toFixed(1)} s`,
+      `${cpuSeconds.toFixed(1)} s`,
+    ]),
+  );
+  return (results.length === 0 ? [ways, steps] : [bySize, ways, steps]).join("\n\n");
 }
 
 export const command: Command = {
   usage,
   async run(args, context) {
-    const { values } = readOptions(usage, args, { rows: { type: "string", default: "100000,1000000" } });
-    if (!/^[1-9]\d*(,[1-9]\d*)*$/.test(values.rows)) {
+    const { values } = readOptions(usage, args, {
+      rows: { type: "string", default: "100000,1000000,10000000" },
+      backfill: { type: "string", default: "5000000" },
+    });
+    if (!/^(0|[1-9]\d*(,[1-9]\d*)*)$/.test(values.rows)) {
       throw new UserError(`--rows is "${values.rows}", expected numbers that grow, with commas.`, usage);
     }
-    const result = await benchmark(context, values.rows);
+    if (!/^\d+00000$|^0$/.test(values.backfill)) {
+      throw new UserError(`--backfill is "${values.backfill}", expected a multiple of 100000.`, usage);
+    }
+    const measured = await benchmark(context, values);
+    // What was not measured now stays as it was.
+    const earlier = JSON.parse(await readFile(resultFile, "utf8").catch(() => "{}")) as Partial<Result>;
+    const result: Result = { results: [], ...earlier, ...measured };
     await mkdir(path.dirname(resultFile), { recursive: true });
     await mkdir(path.dirname(chartFile), { recursive: true });
     await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
-    await writeFile(chartFile, ingestChart(JSON.parse(await readFile(resultFile, "utf8")) as Result));
-    console.log(`\n${report(result)}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    await writeFile(chartFile, ingestChart(result));
+    console.log(`\n${report({ results: [], ...measured })}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
     return 0;
   },
 };

@@ -18,7 +18,7 @@ project = Path(__file__).parents[2]
 sample_data = project / "sample-data"
 
 
-def _iceberg_jar() -> str:
+def iceberg_jar() -> str:
     """The image has it in SPARK_HOME/extra-jars; elsewhere LAKESTACK_SPARK_JARS names the folder."""
     home = os.environ.get("SPARK_HOME", "/opt/spark")
     folder = Path(os.environ.get("LAKESTACK_SPARK_JARS", f"{home}/extra-jars"))
@@ -32,7 +32,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     builder: Any = SparkSession.builder
     settings = {
         "spark.master": "local[2]",
-        "spark.driver.extraClassPath": _iceberg_jar(),
+        "spark.driver.extraClassPath": iceberg_jar(),
         # Many small queries: compiling them thoroughly takes longer than running them. There would then be room for
         # 48 MiB of code, which the queries of all tests together fill.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",

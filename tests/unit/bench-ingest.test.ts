@@ -12,7 +12,7 @@ const measured = (way: string, seconds: number): Measurement => ({
   tableBytes: 100_000_000,
 });
 const results = [
-  measured("key check, ranges", 1),
+  measured("key check", 1),
   measured("batch", 5),
   measured("batch, as the demo does", 10),
 ];
@@ -20,6 +20,29 @@ const results = [
 describe("the benchmark of ingestion", () => {
   it("reports each measurement with its share of the table", () => {
     expect(report({ results })).toMatch(/random +1,000,000 +batch +5\.0 s +5\.0 s +.* +5\.0 %/);
+  });
+
+  it("reports many days at once, with the steps of the run", () => {
+    const way = (name: string, seconds: number) => ({
+      way: name,
+      seconds,
+      cpuSeconds: 2 * seconds,
+      rowsPerSecond: 200_000 / seconds,
+    });
+    const text = report({
+      results: [],
+      backfill: {
+        rows: 200_000,
+        days: 2,
+        textBytes: 1 << 30,
+        results: [way("DuckDB", 2), way("Lakestack, in one run", 8)],
+        profile: [{ step: "write and commit", seconds: 3, cpuSeconds: 4 }],
+      },
+    });
+    expect(text).toMatch(/200,000 rows in 2 days/);
+    expect(text).toMatch(/Lakestack, in one run +8\.0 s +16\.0 s +25,000/);
+    expect(text).toMatch(/of 1\.0 GiB of JSON[^]*write and commit +3\.0 s +4\.0 s/);
+    expect(text).not.toContain("rows in the table");
   });
 
   it("draws the batches beside the demo's, to scale", () => {

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,14 +14,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs.damage import find_damage
-from lakestack_jobs.duplicates import unique_rows
 from lakestack_jobs.evolution import find_changes, reconcile, undeclared_types
 from lakestack_jobs.formats import Reader, open_batch, reader_like
 from lakestack_jobs.identity import Identity, batch_name, find_commit
 from lakestack_jobs.job_error import JobError
+from lakestack_jobs.keys import Counts, counted_keys, key_of, unique_rows
 from lakestack_jobs.objects import Batch, Interval, empty_message, layout_of, list_batch
 from lakestack_jobs.quarantine import Fault, examples, faults_of, keep_aside, keep_fields_aside
-from lakestack_jobs.result import Counts, Outcome, Result, as_properties
+from lakestack_jobs.result import Outcome, Result, as_properties
 from lakestack_jobs.sources import Source
 from lakestack_jobs.tables import Merged, ensure_table, merge
 from lakestack_jobs.upserts import PROPERTIES, upsert
@@ -31,6 +31,7 @@ from lakestack_jobs.upserts import PROPERTIES, upsert
 _TASK_BYTES = 64 << 20
 # Text for one file of the table, at least: many small objects are not to become many small files.
 _FILE_BYTES = 32 << 20
+_BROADCAST_BYTES = 32 << 20
 
 
 def ingest(
@@ -94,6 +95,8 @@ def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str,
     if commit is not None:
         return Outcome.of(commit)
     spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
+    # Some hundred thousand keys are handed to every task sooner than the keys of a whole table are exchanged.
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", _BROADCAST_BYTES)
     # Looking for equal values in what is cached costs an eighth of a batch's time, and long records have none.
     spark.conf.set("spark.sql.inMemoryColumnarStorage.compressed", "false")
     run = _Run(spark, table, identity, datetime.now(UTC))
@@ -128,7 +131,7 @@ class _Run:
                 wider type lets in may have new columns.
             told: What has been changed for this batch, in words.
         """
-        with _counted(self.spark, source, batch, reader) as (parsed, counts, damage):
+        with _counted(self.spark, source, batch, reader) as (parsed, keys, counts, damage):
             undeclared = self._undeclared(parsed, reader, counts.undeclared)
             if changes_left:
                 faulty = _files(parsed, "fault IS NOT NULL") if counts.rejected else []
@@ -147,18 +150,18 @@ class _Run:
                 keep_fields_aside(self.spark, source, reader, files, run_id=run_id, created_at=created_at)
             if told:
                 source = reconcile(self.spark, self.table, source)
-            with unique_rows(parsed, source) as (unique, duplicates):
-                done: dict[str, Any] = {
-                    "read": counts.read,
-                    "duplicates": duplicates,
-                    "rejected": counts.rejected,
-                    "damaged_files": len(damage),
-                    "quarantined": quarantined,
-                }
-                summary = {**self.identity.properties(), **as_properties(done)}
-                rows = _table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
-                count = counts.read - counts.rejected - duplicates
-                merged = _merge(self.spark, source, self.table, rows, count, summary)
+            count = counts.keys if source.key else counts.read - counts.rejected
+            done: dict[str, Any] = {
+                "read": counts.read,
+                "duplicates": counts.read - counts.rejected - count,
+                "rejected": counts.rejected,
+                "damaged_files": len(damage),
+                "quarantined": quarantined,
+            }
+            summary = {**self.identity.properties(), **as_properties(done)}
+            unique = unique_rows(parsed, keys, counts, source)
+            rows = _table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
+            merged = _merge(self.spark, source, self.table, rows, count, keys, summary)
             return Outcome(**asdict(merged), **done, undeclared=undeclared, evolved=list(told))
 
     def _undeclared(self, parsed: DataFrame, reader: Reader, names: Sequence[str]) -> dict[str, str]:
@@ -206,61 +209,57 @@ def _too_many(
 
 
 def _merge(
-    spark: SparkSession, source: Source, table: str, rows: DataFrame, count: int, summary: Mapping[str, str]
+    spark: SparkSession,
+    source: Source,
+    table: str,
+    rows: DataFrame,
+    count: int,
+    keys: DataFrame,
+    summary: Mapping[str, str],
 ) -> Merged:
     """Brings the rows into the table, as the source wants it done."""
     if source.version is not None:
-        return upsert(spark, table, rows, count=count, key=source.key, version=source.version, summary=summary)
-    if source.key:
-        return merge(spark, table, rows, count=count, key=source.key, summary=summary)
-    # Appended once an object: what the table has of an object is all of it, for a commit is whole or not there.
-    return merge(spark, table, rows, count=count, key=["source_file_name"], unique=False, summary=summary)
+        return upsert(
+            spark, table, rows, count=count, key=source.key, version=source.version, summary=summary, keys=keys
+        )
+    key, unique = key_of(source), bool(source.key)
+    return merge(spark, table, rows, count=count, key=key, unique=unique, summary=summary, keys=keys)
 
 
 @contextmanager
 def _counted(
     spark: SparkSession, source: Source, batch: Batch, reader: Reader
-) -> Iterator[tuple[DataFrame, Counts, Mapping[str, str]]]:
+) -> Iterator[tuple[DataFrame, DataFrame, Counts, Mapping[str, str]]]:
     """
-    The batch, parsed, cached (in memory, and on disk what does not fit) and counted.
+    The batch, parsed and cached (in memory, and on disk what does not fit), its keys, the counts, and the damage.
 
     If it can't be read, the compressed objects are looked at one by one: damaged ones are read as far as they go.
     """
-    parsed = _cached(reader, reader.read())
     damage = dict(reader.damage)
-    try:
+    with ExitStack() as cached:
+        parsed = _cached(reader, reader.read())
+        cached.callback(parsed.unpersist)
         try:
-            counts = _count(parsed)
+            keys, counts = cached.enter_context(counted_keys(parsed, source))
         except (Py4JJavaError, PySparkException):
             broken = find_damage(spark, [entry for entry in batch.objects if entry.path not in damage])
             if not broken:
                 raise
             print(f"{len(broken)} damaged files are read as far as they go: {', '.join(broken)}", flush=True)
-            parsed.unpersist()
+            cached.close()
             rows = reader.read(list(broken), despite_damage=True)
             damage |= broken
             intact = [entry.path for entry in batch.objects if entry.path not in damage]
             if intact:
                 rows = rows.unionByName(reader.read(intact))
             parsed = _cached(reader, rows)
-            counts = _count(parsed)
-        yield parsed, counts, damage
-    finally:
-        parsed.unpersist()
+            cached.callback(parsed.unpersist)
+            keys, counts = cached.enter_context(counted_keys(parsed, source))
+        yield parsed, keys, counts, damage
 
 
 def _cached(reader: Reader, rows: DataFrame) -> DataFrame:
     return reader.parse(rows).select("record", "source_file_name", "fault", "undeclared", "line").persist()
-
-
-def _count(parsed: DataFrame) -> Counts:
-    row = parsed.agg(
-        F.count("*").alias("read"),
-        F.count_if(F.col("fault").isNotNull()).alias("rejected"),
-        F.array_sort(F.array_distinct(F.flatten(F.collect_set("undeclared")))).alias("undeclared"),
-    ).first()
-    assert row is not None, "an aggregate without groups has one row"
-    return Counts(row.read, row.rejected, tuple(row.undeclared))
 
 
 def _table_rows(unique: DataFrame, created_at: datetime) -> DataFrame:

@@ -58,15 +58,6 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Of a batch as it was read; `undeclared` are the fields that no column takes."""
-
-    read: int
-    rejected: int
-    undeclared: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Outcome:
     """The part of a result that the batch's data decide."""
 

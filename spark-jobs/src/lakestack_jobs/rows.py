@@ -49,15 +49,20 @@ def parse(lines: DataFrame, source: Source) -> DataFrame:
         f"{schema}, `{MISFIT_COLUMN}` string",
         {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MISFIT_COLUMN},
     )
+    line = F.col("line")
+    names = F.when(F.col("alone"), F.col("names")).otherwise(F.json_object_keys(line))
+    # One step for what needs nothing of the others: Spark looks through the whole plan at each.
     return (
-        lines.where(F.col("unreadable").isNotNull() | ~is_blank(F.col("line")))
-        .withColumn("record", record)
-        .withColumn("names", F.json_object_keys(_with_last_field(F.col("line"))))
+        lines.where(F.col("unreadable").isNotNull() | ~is_blank(line))
+        .withColumns({"record": record, "names": F.json_object_keys(_with_last_field(line))})
         .withColumn("alone", F.try_element_at("names", F.lit(-1)).eqNullSafe(_LAST_FIELD))
-        .withColumn("fault", _fault(source))
-        .withColumn("names", F.when(F.col("alone"), F.col("names")).otherwise(F.json_object_keys("line")))
-        .withColumn("undeclared", F.when(~_all_declared(source), undeclared_names(F.col("names"), source)))
-        .withColumn("record", F.struct(*(_field(column.name) for column in source.columns)))
+        .withColumns({"fault": _fault(source), "names": names})
+        .withColumns(
+            {
+                "undeclared": F.when(~_all_declared(source), undeclared_names(F.col("names"), source)),
+                "record": F.struct(*(_field(column.name) for column in source.columns)),
+            }
+        )
         .drop("names", "alone")
     )
 

@@ -134,6 +134,7 @@ def merge(
     key: Sequence[str],
     summary: Mapping[str, str],
     unique: bool = True,
+    keys: DataFrame | None = None,
     before_commit: Callable[[], None] = lambda: None,
 ) -> Merged:
     """
@@ -156,6 +157,7 @@ def merge(
         key: Names of the key columns.
         summary: Kept in the summary of the snapshot, beside `lakestack.rows-inserted` and `-already-present`.
         unique: Whether no key comes twice in the rows.
+        keys: The keys of the rows, cached; else they are taken from the rows.
         before_commit: Called when the table has been read and the rows are about to be written; for tests.
 
     Raises:
@@ -164,7 +166,7 @@ def merge(
 
     def attempt() -> Merged:
         snapshot = current_snapshot(spark, table)
-        present = present_keys(spark, table, snapshot, rows, key).distinct().persist()
+        present = present_keys(spark, table, snapshot, rows if keys is None else keys, key).distinct().persist()
         try:
             known = present.count()
             already_present = known if unique or not known else rows.join(present, list(key), "left_semi").count()
@@ -172,7 +174,8 @@ def merge(
             if merged.inserted:
                 before_commit()
                 counts = count_properties(rows_inserted=merged.inserted, rows_already_present=already_present)
-                append(table, rows.join(present, list(key), "left_anti"), snapshot, {**summary, **counts})
+                new = rows.join(present, list(key), "left_anti") if known else rows
+                append(table, new, snapshot, {**summary, **counts})
             return merged
         finally:
             present.unpersist()

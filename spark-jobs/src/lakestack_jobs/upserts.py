@@ -29,6 +29,7 @@ def upsert(
     key: Sequence[str],
     version: str,
     summary: Mapping[str, str],
+    keys: DataFrame | None = None,
     before_commit: Callable[[], None] = lambda: None,
 ) -> Merged:
     """
@@ -46,12 +47,13 @@ def upsert(
         key: Names of the key columns.
         version: Name of the version column.
         summary: Kept in the summary of the snapshot.
+        keys: The keys of the rows, cached; else they are taken from the rows.
         before_commit: Called when the table has been read and the rows are about to be written; for tests.
     """
 
     def attempt() -> Merged:
         snapshot = current_snapshot(spark, table)
-        there = present_keys(spark, table, snapshot, rows, key, version).select(
+        there = present_keys(spark, table, snapshot, rows if keys is None else keys, key, version).select(
             *key, F.col(f"`{version}`").alias("version there"), F.lit(True).alias("is there")
         )
         newer = F.col("`version there`").isNull() | (F.col(f"`{version}`") > F.col("`version there`"))
