@@ -100,6 +100,10 @@ const commands: Record<string, Entry> = {
     summary: "look at real files and draft the declaration of a source",
     load: async () => (await import("./source-add.js")).command,
   },
+  "source:replay": {
+    summary: "try the rows in a source's quarantine again",
+    load: async () => (await import("./source-replay.js")).command,
+  },
 };
 
 function overview(): string {

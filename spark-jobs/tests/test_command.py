@@ -93,3 +93,24 @@ def test_an_unforeseen_error_is_worth_another_try(run: Run, monkeypatch: pytest.
         "LAKESTACK_FAILURE",
         {"message": "ConnectionError: the catalog does not answer and more", "retry": True},
     )
+
+
+def test_a_replay_is_a_job_of_its_own(
+    media: Source,
+    declared: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    del media
+    monkeypatch.setattr(SparkSession, "stop", lambda _: None)
+    sources = tmp_path / "sources.json"
+    sources.write_text(json.dumps(list(declared.values())))
+    replayed = ["replay", "--source", "media", "--sources", str(sources), "--run-id", "r", "--day", "2018-04-16"]
+    assert command.main(replayed) == 0
+    word, content = capsys.readouterr().out.splitlines()[-1].split(" ", 1)
+    assert word == "LAKESTACK_RESULT"
+    assert {"source": "media", "run_id": "r", "entries": 0}.items() <= json.loads(content).items()
+    assert command.main([*replayed[:-2], "--discard"]) == 1
+    word, content = capsys.readouterr().out.splitlines()[-1].split(" ", 1)
+    assert (word, json.loads(content)["retry"]) == ("LAKESTACK_FAILURE", False)

@@ -66,16 +66,7 @@ def ingest(
     batch = list_batch(spark, layout, interval, late_days)
     if not batch.own and not source.skips_empty:
         raise JobError(empty_message(layout, interval))
-    table = ensure_table(
-        spark,
-        source.table,
-        source.table_columns,
-        partitioning=source.partitioning,
-        properties={**(PROPERTIES if source.version else {}), **_exact_bounds(source)},
-        evolve=source.evolve,
-    )
-    if source.evolve:
-        source = reconcile(spark, table, source)
+    table, source = ready_table(spark, source)
     identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
     outcome = _ingest_batch(spark, source, batch, table, identity) if batch.objects else Outcome()
     return Result(
@@ -90,11 +81,24 @@ def ingest(
     )
 
 
+def ready_table(spark: SparkSession, source: Source) -> tuple[str, Source]:
+    """The name of a source's table with its catalog, made unless it was there, and the source as the table is."""
+    table = ensure_table(
+        spark,
+        source.table,
+        source.table_columns,
+        partitioning=source.partitioning,
+        properties={**(PROPERTIES if source.version else {}), **_exact_bounds(source)},
+        evolve=source.evolve,
+    )
+    return table, reconcile(spark, table, source) if source.evolve else source
+
+
 def _ingest_batch(spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity) -> Outcome:
     commit = find_commit(spark, table, identity)
     if commit is not None:
         return Outcome.of(commit)
-    spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
+    spark.conf.set("spark.sql.shuffle.partitions", shuffle_partitions(batch.text_bytes))
     # Some hundred thousand keys are handed to every task sooner than the keys of a whole table are exchanged.
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", _BROADCAST_BYTES)
     # Looking for equal values in what is cached costs an eighth of a batch's time, and long records have none.
@@ -160,8 +164,8 @@ class _Run:
             }
             summary = {**self.identity.properties(), **as_properties(done)}
             unique = unique_rows(parsed, keys, counts, source)
-            rows = _table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
-            merged = _merge(self.spark, source, self.table, rows, count, keys, summary)
+            rows = table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
+            merged = merge_rows(self.spark, source, self.table, rows, count, keys, summary)
             return Outcome(**asdict(merged), **done, undeclared=undeclared, evolved=list(told))
 
     def _undeclared(self, parsed: DataFrame, reader: Reader, names: Sequence[str]) -> dict[str, str]:
@@ -208,7 +212,7 @@ def _too_many(
     )
 
 
-def _merge(
+def merge_rows(
     spark: SparkSession,
     source: Source,
     table: str,
@@ -262,12 +266,13 @@ def _cached(reader: Reader, rows: DataFrame) -> DataFrame:
     return reader.parse(rows).select("record", "source_file_name", "fault", "undeclared", "line").persist()
 
 
-def _table_rows(unique: DataFrame, created_at: datetime) -> DataFrame:
+def table_rows(unique: DataFrame, created_at: datetime) -> DataFrame:
     """The rows for the table."""
     return unique.select("record.*", F.lit(created_at).alias("created_at_etl"), "source_file_name")
 
 
-def _shuffle_partitions(text_bytes: int) -> int:
+def shuffle_partitions(text_bytes: int) -> int:
+    """Into how many parts a shuffle divides a batch."""
     if text_bytes <= _TASK_BYTES:
         return 1
     return max(200, math.ceil(text_bytes / _TASK_BYTES))
