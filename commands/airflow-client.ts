@@ -111,6 +111,13 @@ export class AirflowClient {
     return (answer as { task_instances: TaskInstance[] }).task_instances;
   }
 
+  /** What a task has handed on. */
+  async result(dag: string, id: string, task: string): Promise<unknown> {
+    const run = `/dags/${dag}/dagRuns/${encodeURIComponent(id)}`;
+    const answer = await this.ask("GET", `${run}/taskInstances/${task}/xcomEntries/return_value`);
+    return (answer as { value: unknown }).value;
+  }
+
   /** The last lines that a try of a task wrote. */
   async logTail(dag: string, id: string, task: TaskInstance, lines: number): Promise<string[]> {
     const run = `/dags/${dag}/dagRuns/${encodeURIComponent(id)}`;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { dockerClient, ensurePulumi, type Reporter, UserError } from "../toolchain/index";
 import { type Command, type Context, messageOf, readOptions, unlessAborted } from "./command";
@@ -31,20 +32,39 @@ export interface Belongings {
 
 /** Finds by label and name what the stack has, whatever its state says. */
 export async function belongings(docker: Docker, stack: string): Promise<Belongings> {
-  const [containers, networks, volumes, images, usage] = await Promise.all([
+  const [containers, networks, volumes, images, sizes] = await Promise.all([
     stackContainers(docker, stack),
     docker.listNetworks({ filters: labelled(stack) }),
     docker.listVolumes({ filters: labelled(stack) }),
     stackImages(docker, stack),
-    docker.df() as Promise<DiskUsage>,
+    volumeSizes(docker),
   ]);
-  const sizes = new Map((usage.Volumes ?? []).map(({ Name, UsageData }) => [Name, UsageData?.Size]));
   return {
     containers,
     networks: networks.map(({ Id, Name }) => ({ id: Id, name: Name })),
     volumes: volumes.Volumes.map(({ Name }) => ({ name: Name, size: sizes.get(Name) })),
     images,
   };
+}
+
+/** How often, and after how many ms each, an engine is asked again that is counting for somebody else. */
+const countingPatience = { attempts: 40, pause: 500 };
+
+/**
+ * What the volumes take, in bytes. The engine counts for one client at a time and refuses all others meanwhile: they
+ * come again. Nothing depends on the sizes, so that without them the volumes are listed as they are.
+ */
+async function volumeSizes(docker: Docker): Promise<Map<string, number | undefined>> {
+  for (let attempt = 1; attempt <= countingPatience.attempts; attempt += 1) {
+    try {
+      const { Volumes } = (await docker.df()) as DiskUsage;
+      return new Map((Volumes ?? []).map(({ Name, UsageData }) => [Name, UsageData?.Size]));
+    } catch (error) {
+      if (!/disk usage operation is already running/.test(messageOf(error))) throw error;
+    }
+    await sleep(countingPatience.pause);
+  }
+  return new Map();
 }
 
 /** The part of the engine's answer that is read here. */

@@ -100,6 +100,7 @@ const commands: Record<string, Entry> = {
   "bench:pipelines": {
     summary: "measure a small day, and eight sources due at once",
     load: async () => (await import("../bench/pipelines.js")).command,
+  },
   "bench:spark-scaling": {
     summary: "measure Spark's workers against a pod an executor, on Kubernetes",
     load: async () => (await import("../bench/spark-scaling.js")).command,
@@ -107,6 +108,10 @@ const commands: Record<string, Entry> = {
   "source:add": {
     summary: "look at real files and draft the declaration of a source",
     load: async () => (await import("./source-add.js")).command,
+  },
+  "source:replay": {
+    summary: "try the rows in a source's quarantine again",
+    load: async () => (await import("./source-replay.js")).command,
   },
 };
 

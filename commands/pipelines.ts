@@ -83,10 +83,23 @@ async function ensureRun(
   return true;
 }
 
-/** Shows the run's tasks until it ends. */
-async function follow(
+/** A run that is watched. */
+export interface FollowedRun {
+  dag: string;
+  id: string;
+  title: string;
+  /** What to do if it fails. Default: npm run up. */
+  remedy?: string;
+}
+
+/**
+ * Shows the run's tasks until it ends.
+ *
+ * @throws UserError with the last lines of the task that has failed.
+ */
+export async function follow(
   airflow: AirflowClient,
-  run: { dag: string; id: string; title: string },
+  run: FollowedRun,
   task: Task,
   signal: AbortSignal,
 ): Promise<void> {
@@ -124,7 +137,7 @@ export function describe(state: string, tasks: readonly TaskInstance[]): string 
 
 async function failure(
   airflow: AirflowClient,
-  { dag, id, title }: { dag: string; id: string; title: string },
+  { dag, id, title, remedy = "When the cause is mended, npm run up runs it again." }: FollowedRun,
   tasks: readonly TaskInstance[],
 ): Promise<UserError> {
   const culprit = tasks.find((each) => each.state === "failed");
@@ -136,6 +149,6 @@ async function failure(
       `The pipeline ${title} failed (DAG ${dag}, run ${id}${where}).`,
       ...lines.map((line) => `    ${line}`),
     ].join("\n"),
-    "The whole log is on Airflow's page. When the cause is mended, npm run up runs it again.",
+    `The whole log is on Airflow's page. ${remedy}`,
   );
 }

@@ -6,6 +6,7 @@ import { ensureDocker, projectFolder, type Reporter, toolFolder, UserError } fro
 import { AirflowClient } from "./airflow-client";
 import { judge } from "./checks";
 import { type Command, type Context, messageOf, readOptions } from "./command";
+import { declaredSources } from "./declared-sources";
 import { DeploymentProgress } from "./deployment-progress";
 import { report } from "./doctor";
 import { examineMachine } from "./machine-facts";
@@ -136,15 +137,6 @@ function deployFailure(stack: string, { faults }: DeploymentProgress, error: Pul
       `What a service wrote: npm run logs -- SERVICE. All that pulumi wrote: ${fromProject(logFile(stack, "up"))}`,
     ].join("\n"),
   );
-}
-
-/** The sources that the stack's configuration names. Loaded late: the reader brings the whole SDK with it. */
-async function declaredSources(stack: string): Promise<Source[]> {
-  const [{ loadSources }, settings] = await Promise.all([
-    import("../infra/sources.js"),
-    Settings.read(stack),
-  ]);
-  return loadSources(path.join(projectFolder, String(settings.get("sourcesFile"))));
 }
 
 async function ingest(

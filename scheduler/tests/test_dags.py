@@ -44,12 +44,15 @@ def test_all_files_load_without_an_error(bag: BundleDagBag) -> None:
         "etl_spark_tiktokcomment_monthly",
         "maintain_media",
         "maintain_tiktokcomment",
+        "replay_media",
+        "replay_tiktokcomment",
     ]
 
 
 def test_tables_are_made_and_looked_after_without_being_asked(bag: BundleDagBag) -> None:
     unpaused = sorted(name for name, dag in bag.dags.items() if not dag.is_paused_upon_creation)
-    assert unpaused == ["create_tables", "maintain_media", "maintain_tiktokcomment"]
+    replays = ["replay_media", "replay_tiktokcomment"]
+    assert unpaused == ["create_tables", "maintain_media", "maintain_tiktokcomment", *replays]
     assert schedule_of(bag.dags["create_tables"]) == "@once"
 
 
@@ -105,7 +108,7 @@ def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
     assert "The 3 days before are read again" in (daily.doc_md or "")
     monthly = bag.dags["etl_spark_podcasts_monthly"]
     assert getattr(monthly.task_dict["ingest"], "late_days", None) == 0, "a month is read once"
-    assert len(bag.dags) == 10
+    assert len(bag.dags) == 13
 
 
 def test_a_source_of_minutes_has_a_pipeline_that_reads_what_is_new_one_run_at_a_time(
@@ -208,7 +211,7 @@ def test_the_age_of_a_table_is_asked_for_by_the_clock(declare: Callable[..., Pat
     assert "0 * * * *" in schedule_of(load().dags["check_media"])
 
 
-@pytest.mark.parametrize("name", ["etl_spark_media_daily", "etl_spark_media_monthly", "maintain_media"])
+@pytest.mark.parametrize("name", ["etl_spark_media_daily", "etl_spark_media_monthly", "maintain_media", "replay_media"])
 def test_a_page_links_to_what_belongs_to_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKESTACK_SPARK_PAGES", '{"history": "http://localhost:18080"}')
     text = load().dags[name].doc_md or ""
@@ -222,7 +225,7 @@ def test_a_broken_file_of_sources_is_named(declare: Callable[..., Path], content
     file = declare()
     file.write_text(content)
     errors = load().import_errors
-    assert sorted(Path(name).name for name in errors) == ["check.py", "etl_spark.py", "maintain.py"]
+    assert sorted(Path(name).name for name in errors) == ["check.py", "etl_spark.py", "maintain.py", "replay.py"]
     error = next(iter(errors.values()))
     assert f"{file} does not hold the declared sources" in error
     assert "run pulumi up" in error

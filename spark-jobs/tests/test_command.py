@@ -103,3 +103,24 @@ def test_a_run_of_only_what_is_new_reads_a_day_once(run: Run) -> None:
     _, _, second = run(*day, "--run-id", "r2")
     assert (first["start"], first["end"]) == ("2018-04-16", "2018-04-18")
     assert (second["files"], second["files_before"], second["read"]) == (0, first["files"], 0)
+
+
+def test_a_replay_is_a_job_of_its_own(
+    media: Source,
+    declared: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    del media
+    monkeypatch.setattr(SparkSession, "stop", lambda _: None)
+    sources = tmp_path / "sources.json"
+    sources.write_text(json.dumps(list(declared.values())))
+    replayed = ["replay", "--source", "media", "--sources", str(sources), "--run-id", "r", "--day", "2018-04-16"]
+    assert command.main(replayed) == 0
+    word, content = capsys.readouterr().out.splitlines()[-1].split(" ", 1)
+    assert word == "LAKESTACK_RESULT"
+    assert {"source": "media", "run_id": "r", "entries": 0}.items() <= json.loads(content).items()
+    assert command.main([*replayed[:-2], "--discard"]) == 1
+    word, content = capsys.readouterr().out.splitlines()[-1].split(" ", 1)
+    assert (word, json.loads(content)["retry"]) == ("LAKESTACK_FAILURE", False)

@@ -13,6 +13,7 @@ def links(source: Source) -> str:
         "daily": f"etl_spark_{source.name}_daily",
         "monthly": f"etl_spark_{source.name}_monthly",
         "maintenance": f"maintain_{source.name}",
+        "replay": f"replay_{source.name}",
     }
     if source.checks:
         dags["checks"] = f"check_{source.name}"

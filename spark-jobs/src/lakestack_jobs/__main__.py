@@ -2,6 +2,7 @@
 The command that a scheduler submits.
 
     spark-submit lakestack_jobs/__main__.py ingest --source media --start 2018-04-16 --end 2018-04-17
+    spark-submit lakestack_jobs/__main__.py replay --source media --reason "column price"
     spark-submit lakestack_jobs/__main__.py compact --source media
     spark-submit lakestack_jobs/__main__.py sweep --source media --keep-days 7
     spark-submit lakestack_jobs/__main__.py serve --socket /tmp/driver
@@ -31,8 +32,10 @@ from lakestack_jobs.catalog import CATALOG
 from lakestack_jobs.compaction import Compacted, compact
 from lakestack_jobs.ingest import TooLargeError, ingest
 from lakestack_jobs.job_error import JobError
+from lakestack_jobs.kept_rows import Selection
 from lakestack_jobs.nessie import api_of, states_since
 from lakestack_jobs.objects import Interval
+from lakestack_jobs.replay import Replayed, discard, replay
 from lakestack_jobs.result import Result
 from lakestack_jobs.server import serve
 from lakestack_jobs.sources import read_source
@@ -72,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("--only-new", action="store_true", help="read only objects that the table does not have yet")
     job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
     job.add_argument("--local-mib", type=int, default=0, help="so much text is read here, more of it on the cluster")
+    job = jobs.add_parser("replay", help="try again the rows that were kept aside")
+    job.set_defaults(run=_run_replay)
+    job.add_argument("--reason", help="only those whose reason has this text in it")
+    job.add_argument("--day", type=date.fromisoformat, help="only those of the objects of this day, YYYY-MM-DD")
+    job.add_argument("--repaired", action="store_true", help="only those that a person has repaired")
+    job.add_argument("--discard", action="store_true", help="close them without making rows of them")
+    job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
     job = jobs.add_parser("compact", help="make few large files out of a table's many small ones")
     job.set_defaults(run=_run_compact)
     job = jobs.add_parser("sweep", help="remove the files that no state of a table needs any more")
@@ -114,6 +124,13 @@ def _run_ingest(parsed: argparse.Namespace) -> Result:
             return work(spark, parsed.local_mib << 20)
     with _session(name, parsed.cores) as spark:
         return work(spark)
+
+
+def _run_replay(parsed: argparse.Namespace) -> Replayed:
+    source = read_source(parsed.sources, parsed.source)
+    selection = Selection(parsed.reason, parsed.day, parsed.repaired)
+    with _session(f"replay {source.name}", parsed.cores) as spark:
+        return (discard if parsed.discard else replay)(spark, source, selection, parsed.run_id)
 
 
 def _run_compact(parsed: argparse.Namespace) -> Compacted:

@@ -11,6 +11,8 @@ from lakestack_jobs.sources import Source
 
 WRONG_COUNT = "not as many fields as the header has"
 
+_FIELDS = "fields of the record"
+
 # RFC 4180: a quote inside quotes is written twice. https://www.rfc-editor.org/rfc/rfc4180
 _DIALECT = {"quote": '"', "escape": '"'}
 
@@ -42,6 +44,31 @@ def csv_lines(spark: SparkSession, header: Sequence[str], paths: list[str], *, d
         F.when(misfit.isNotNull(), WRONG_COUNT).alias("unreadable"),
         cells.alias("cells"),
         "_metadata",
+    )
+
+
+def split_records(rows: DataFrame, header: Sequence[str]) -> DataFrame:
+    """
+    Splits records that were read before: adds `cells`, as `csv_lines` does, and says in `unreadable` if one can't be
+    split.
+
+    Args:
+        rows: `line` and `unreadable`; the records of files that have the same header.
+        header: Names of the columns, in order.
+    """
+    names = [f"c{position}" for position in range(len(header))]
+    schema = ", ".join(f"{name} string" for name in [*names, f"`{MISFIT_COLUMN}`"])
+    options = {**_DIALECT, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": MISFIT_COLUMN}
+    fields = F.col(_FIELDS)
+    cells = F.map_from_arrays(F.array(*map(F.lit, header)), F.array(*(fields.getField(name) for name in names)))
+    return (
+        rows.withColumn(_FIELDS, F.from_csv("line", schema, options))
+        .withColumn(
+            "unreadable",
+            F.coalesce("unreadable", F.when(fields.getField(MISFIT_COLUMN).isNotNull(), WRONG_COUNT)),
+        )
+        .withColumn("cells", cells)
+        .drop(_FIELDS)
     )
 
 

@@ -134,11 +134,11 @@ class _Csv:
         self._spark, self.source = spark, source
         paths = [entry.path for entry in batch.objects]
         with ThreadPoolExecutor(8) as threads:
-            headers = dict(zip(paths, threads.map(lambda path: _header(spark, path), paths), strict=True))
+            headers = dict(zip(paths, threads.map(lambda path: header_of(spark, path), paths), strict=True))
         self._headers = {path: header for path, header in headers.items() if header}
         needed = [*source.key, *([source.version] if source.version else [])]
         self.damage: Mapping[str, str] = {
-            path: cause for path, header in self._headers.items() if (cause := _header_fault(header, needed))
+            path: cause for path, header in self._headers.items() if (cause := header_fault(header, needed))
         }
 
     def read(self, files: Sequence[str] | None = None, *, despite_damage: bool = False) -> DataFrame:
@@ -208,7 +208,7 @@ def column_name(text: str) -> str:
     return re.sub(r"\W+", "_", text.strip().lower(), flags=re.ASCII).strip("_")
 
 
-def _header(spark: SparkSession, name: str) -> tuple[str, ...]:
+def header_of(spark: SparkSession, name: str) -> tuple[str, ...]:
     """The names in the first line of a file; none if the file is empty."""
     context: Any = spark.sparkContext
     java, configuration = context._jvm, context._jsc.hadoopConfiguration()
@@ -229,7 +229,8 @@ def _header(spark: SparkSession, name: str) -> tuple[str, ...]:
     return tuple(column_name(name) for name in next(csv.reader([line.removeprefix("\ufeff")]), []))
 
 
-def _header_fault(header: Sequence[str], needed: Sequence[str]) -> str | None:
+def header_fault(header: Sequence[str], needed: Sequence[str]) -> str | None:
+    """What is wrong with a header, in words; None if nothing is."""
     twice = {name for name in header if header.count(name) > 1}
     if header == ("",):
         return "its first line can't be read"

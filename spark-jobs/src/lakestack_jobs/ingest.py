@@ -79,16 +79,7 @@ def ingest(
     expected, there = (interval.since(late_days), batch.objects) if only_new else (interval, batch.own)
     if not there and not source.skips_empty:
         raise JobError(empty_message(layout, expected))
-    table = ensure_table(
-        spark,
-        source.table,
-        source.table_columns,
-        partitioning=source.partitioning,
-        properties={**(PROPERTIES if source.version else {}), **_exact_bounds(source)},
-        evolve=source.evolve,
-    )
-    if source.evolve:
-        source = reconcile(spark, table, source)
+    table, source = ready_table(spark, source)
     record, listed = read_record(spark, table, late_days + len(interval)) if only_new else None, len(batch.objects)
     if record is not None:
         batch = batch.only(record.unread(batch.objects))
@@ -111,6 +102,19 @@ def ingest(
     )
 
 
+def ready_table(spark: SparkSession, source: Source) -> tuple[str, Source]:
+    """The name of a source's table with its catalog, made unless it was there, and the source as the table is."""
+    table = ensure_table(
+        spark,
+        source.table,
+        source.table_columns,
+        partitioning=source.partitioning,
+        properties={**(PROPERTIES if source.version else {}), **_exact_bounds(source)},
+        evolve=source.evolve,
+    )
+    return table, reconcile(spark, table, source) if source.evolve else source
+
+
 def _ingest_batch(
     spark: SparkSession, source: Source, batch: Batch, table: str, identity: Identity, record: Record | None
 ) -> Outcome:
@@ -121,7 +125,7 @@ def _ingest_batch(
             return Outcome.of(commit)
     if not batch.objects:
         return Outcome()
-    spark.conf.set("spark.sql.shuffle.partitions", _shuffle_partitions(batch.text_bytes))
+    spark.conf.set("spark.sql.shuffle.partitions", shuffle_partitions(batch.text_bytes))
     # Some hundred thousand keys are handed to every task sooner than the keys of a whole table are exchanged.
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", _BROADCAST_BYTES)
     # Looking for equal values in what is cached costs an eighth of a batch's time, and long records have none.
@@ -187,9 +191,9 @@ class _Run:
                 "quarantined": quarantined,
             }
             unique = unique_rows(parsed, keys, counts, source)
-            rows = _table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
+            rows = table_rows(unique, self.created_at).coalesce(_files_to_write(batch.text_bytes))
             summary = {**self.identity.properties(), **as_properties(done), **self._recorded(batch)}
-            merged = _merge(self.spark, source, self.table, rows, count, keys, summary)
+            merged = merge_rows(self.spark, source, self.table, rows, count, keys, summary)
             return Outcome(**asdict(merged), **done, undeclared=undeclared, evolved=list(told))
 
     def _recorded(self, batch: Batch) -> dict[str, str]:
@@ -242,7 +246,7 @@ def _too_many(
     )
 
 
-def _merge(
+def merge_rows(
     spark: SparkSession,
     source: Source,
     table: str,
@@ -300,12 +304,13 @@ def _cached(reader: Reader, rows: DataFrame) -> DataFrame:
     return reader.parse(rows).select("record", "source_file_name", "fault", "undeclared", "line").persist()
 
 
-def _table_rows(unique: DataFrame, created_at: datetime) -> DataFrame:
+def table_rows(unique: DataFrame, created_at: datetime) -> DataFrame:
     """The rows for the table."""
     return unique.select("record.*", F.lit(created_at).alias("created_at_etl"), "source_file_name")
 
 
-def _shuffle_partitions(text_bytes: int) -> int:
+def shuffle_partitions(text_bytes: int) -> int:
+    """Into how many parts a shuffle divides a batch."""
     if text_bytes <= _TASK_BYTES:
         return 1
     return max(200, math.ceil(text_bytes / _TASK_BYTES))

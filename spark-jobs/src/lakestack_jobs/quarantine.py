@@ -8,11 +8,20 @@ from datetime import datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakestack_jobs.catalog import CATALOG
 from lakestack_jobs.formats import Reader
 from lakestack_jobs.rows import explain_misfits
 from lakestack_jobs.sources import Column, Source
 from lakestack_jobs.tables import ensure_table, merge
 
+# What became of an entry: the text that a person has put in place of the line's, "replayed" or "discarded" once it is
+# closed, and by which run and when. All null as long as nobody has looked at it.
+RESOLUTION_COLUMNS = (
+    Column("repaired_text", "string"),
+    Column("resolution", "string"),
+    Column("resolved_by", "string"),
+    Column("resolved_at", "timestamp"),
+)
 COLUMNS = (
     Column("source_file_name", "string"),
     Column("position", "bigint"),
@@ -21,6 +30,7 @@ COLUMNS = (
     Column("raw_sha256", "string"),
     Column("run_id", "string"),
     Column("created_at_etl", "timestamp"),
+    *RESOLUTION_COLUMNS,
 )
 # Fields that no column takes, with the row that had them.
 UNDECLARED_COLUMNS = (
@@ -40,6 +50,23 @@ _ROW_BITS = 33
 def quarantine_table(source: Source) -> str:
     """The table beside the source's own."""
     return f"{source.table}_quarantine"
+
+
+def ensure_quarantine(spark: SparkSession, source: Source) -> str:
+    """
+    Makes the quarantine table unless it is there; one of the time before entries could be replayed gets the columns for
+    that.
+
+    Returns:
+        The table's name with its catalog.
+    """
+    name = f"{CATALOG}.{quarantine_table(source)}"
+    if spark.catalog.tableExists(name):
+        found = set(spark.table(name).columns)
+        missing = [f"`{each.name}` {each.spark_type}" for each in RESOLUTION_COLUMNS if each.name not in found]
+        if missing:
+            spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({', '.join(missing)})")
+    return ensure_table(spark, quarantine_table(source), COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -118,7 +145,9 @@ def keep_aside(spark: SparkSession, source: Source, faults: DataFrame, *, run_id
     Returns:
         How many were added.
     """
-    return _keep(spark, source, quarantine_table(source), COLUMNS, faults, run_id, created_at)
+    nothing = {column.name: F.lit(None).cast(column.spark_type) for column in RESOLUTION_COLUMNS}
+    table = ensure_quarantine(spark, source)
+    return _keep(spark, source, table, COLUMNS, faults.withColumns(nothing), run_id, created_at)
 
 
 def keep_fields_aside(
@@ -139,31 +168,51 @@ def keep_fields_aside(
         How many rows' fields were added.
     """
     with _one_file_a_task(spark):
-        rows = reader.parse(_numbered(reader.read(files))).where(F.col("undeclared").isNotNull())
-        every = F.col("cells") if "cells" in rows.columns else F.from_json("line", "map<string,string>")
-        entries = rows.select(
+        rows = reader.parse(_numbered(reader.read(files)))
+        return keep_fields_of_rows(spark, source, rows, run_id=run_id, created_at=created_at)
+
+
+def keep_fields_of_rows(
+    spark: SparkSession, source: Source, rows: DataFrame, *, run_id: str, created_at: datetime
+) -> int:
+    """
+    The same for rows that were read already.
+
+    Args:
+        spark: The session.
+        source: Beside whose table.
+        rows: Parsed, with `source_file_name` and `position`.
+        run_id: Of the run.
+        created_at: Of the batch.
+    """
+    every = F.col("cells") if "cells" in rows.columns else F.from_json("line", "map<string,string>")
+    entries = (
+        rows.where(F.col("undeclared").isNotNull())
+        .select(
             "source_file_name",
             "position",
             F.map_filter(every, lambda name, _: F.array_contains("undeclared", name)).alias("fields"),
             F.sha2(F.col("line").cast("binary"), 256).alias("raw_sha256"),
-        ).persist()
-        try:
-            return _keep(spark, source, undeclared_table(source), UNDECLARED_COLUMNS, entries, run_id, created_at)
-        finally:
-            entries.unpersist()
+        )
+        .persist()
+    )
+    try:
+        table = ensure_table(spark, undeclared_table(source), UNDECLARED_COLUMNS)
+        return _keep(spark, source, table, UNDECLARED_COLUMNS, entries, run_id, created_at)
+    finally:
+        entries.unpersist()
 
 
 def _keep(
     spark: SparkSession,
     source: Source,
-    name: str,
+    table: str,
     columns: Sequence[Column],
     entries: DataFrame,
     run_id: str,
     created_at: datetime,
 ) -> int:
     stamped = entries.withColumn("run_id", F.lit(run_id)).withColumn("created_at_etl", F.lit(created_at))
-    table = ensure_table(spark, name, columns)
     summary = {"lakestack.source": source.name, "lakestack.run-id": run_id}
     rows = stamped.select(*(column.name for column in columns))
     return merge(spark, table, rows, count=entries.count(), key=_KEY, summary=summary).inserted
