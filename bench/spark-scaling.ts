@@ -147,7 +147,9 @@ async function onCluster(
       for (const mode of modes) {
         signal.throwIfAborted();
         task.update(`round ${round} of ${options.rounds}: ${mode}, ${jobs} job(s)`);
-        results.push(await measure(node, mode, jobs, options));
+        const measured = await measure(node, mode, jobs, options);
+        results.push(measured);
+        console.log(JSON.stringify(measured));
       }
     }
   }

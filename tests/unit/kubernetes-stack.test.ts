@@ -221,7 +221,7 @@ describe("the Kubernetes stack", () => {
       ignoreChanges: [],
     });
     expect(worker("trino-worker").inputs).not.toHaveProperty("metadata.annotations");
-  });
+  }, 60_000);
 
   it("drains a Trino worker before it goes", () => {
     const [worker] = pods().flatMap(([name, pod]) => (name === "trino-worker" ? [pod] : []));
