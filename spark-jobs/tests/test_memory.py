@@ -41,6 +41,8 @@ def settings(warehouse: Path) -> dict[str, Any]:
         "spark.master": f"local-cluster[1,2,{EXECUTOR_MEGABYTES}]",
         "spark.executor.memory": f"{EXECUTOR_MEGABYTES}m",
         "spark.testing.reservedMemory": 32 << 20,
+        # By default so much that an executor of this size refuses to start.
+        "spark.network.maxRemoteBlockSizeFetchToMem": "32m",
         "spark.driver.memory": "512m",
         "spark.driver.extraClassPath": iceberg_jar(),
         "spark.executor.extraClassPath": iceberg_jar(),
