@@ -32,7 +32,7 @@ from lakestack_jobs.upserts import PROPERTIES, upsert
 _TASK_BYTES = 64 << 20
 # Text for one file of the table, at least: many small objects are not to become many small files.
 _FILE_BYTES = 32 << 20
-_BROADCAST_BYTES = 32 << 20
+_BROADCAST_BYTES = 16 << 20
 
 
 class TooLargeError(Exception):
