@@ -170,7 +170,9 @@ export const command: Command = {
     await mkdir(path.dirname(chartFile), { recursive: true });
     await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
     await writeFile(chartFile, ingestChart(result));
-    console.log(`\n${report({ results: [], ...measured })}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    console.log(
+      `\n${report({ results: [], ...measured })}\n\nWritten to ${path.relative(projectFolder, resultFile)}`,
+    );
     return 0;
   },
 };

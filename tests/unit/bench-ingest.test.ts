@@ -11,11 +11,7 @@ const measured = (way: string, seconds: number): Measurement => ({
   bytesRead: 5_000_000,
   tableBytes: 100_000_000,
 });
-const results = [
-  measured("key check", 1),
-  measured("batch", 5),
-  measured("batch, as the demo does", 10),
-];
+const results = [measured("key check", 1), measured("batch", 5), measured("batch, as the demo does", 10)];
 
 describe("the benchmark of ingestion", () => {
   it("reports each measurement with its share of the table", () => {
