@@ -87,6 +87,16 @@ def test_the_second_job_is_done_by_the_driver_of_the_first(do: Do) -> None:
     assert second == [first[1], "did ingest c"]
 
 
+def test_what_is_printed_late_is_waited_for(do: Do, tmp_path: Path) -> None:
+    slow = "import sys, time\nfor line in sys.stdin:\n    time.sleep(0.5)\n    print(line, end='', flush=True)"
+    (tmp_path / "driver.py").write_text(_DRIVER)
+    (tmp_path / "slow.py").write_text(slow)
+    pipe = f'{sys.executable} {tmp_path}/driver.py "$0" | {sys.executable} {tmp_path}/slow.py'
+    lines = do("x", command=["sh", "-c", pipe])
+    assert [lines[0], lines[2]] == ["starting", "did x"]
+    assert do("y")[-1] == "did y"
+
+
 def test_a_driver_ends_after_its_last_job(do: Do) -> None:
     pids = [do("x")[-2] for _ in range(4)]
     assert pids[0] == pids[1] == pids[2] != pids[3]

@@ -17,6 +17,11 @@ from typing import TextIO
 
 # Well above what a driver that waits takes to answer.
 _READY_SECONDS = 10
+# The last line of what a job prints; it may come later than the job's end.
+_END = "LAKESTACK_END"
+_END_SECONDS = 30
+# For the last words of a driver that is gone.
+_GONE_SECONDS = 1
 
 
 @contextmanager
@@ -77,9 +82,8 @@ class Place:
                         break
                     time.sleep(0.1)
                     self._connection = self._ask(job)
-                while self._connection is not None and not select.select([self._connection], [], [], 0.1)[0]:
-                    yield from lines.new()
-                # Either there is an exit code to be read, or the driver is gone; the lines tell the rest.
+                if self._connection is not None:
+                    yield from self._until_the_end(self._connection, lines)
                 yield from lines.rest()
                 self._process = None
             finally:
@@ -92,6 +96,20 @@ class Place:
                 self._connection.shutdown(socket.SHUT_RDWR)
         elif self._process is not None:
             self._process.terminate()
+
+    @staticmethod
+    def _until_the_end(connection: socket.socket, lines: "_Lines") -> Iterator[str]:
+        """What a job prints, until the last of it is here, or until its driver is gone."""
+        until: float | None = None
+        while until is None or time.monotonic() < until:
+            for line in lines.new():
+                if line == _END:
+                    return
+                yield line
+            if until is not None:
+                time.sleep(0.1)
+            elif select.select([connection], [], [], 0.1)[0]:
+                until = time.monotonic() + (_END_SECONDS if _received(connection) else _GONE_SECONDS)
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         self._address.unlink(missing_ok=True)
@@ -123,6 +141,14 @@ class Place:
             pass
         connection.close()
         return None
+
+
+def _received(connection: socket.socket) -> bool:
+    """Whether it is an exit code that there is to be read, and not the end of the driver."""
+    try:
+        return bool(connection.recv(16))
+    except OSError:
+        return False
 
 
 class _Lines:

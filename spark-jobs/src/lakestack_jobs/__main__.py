@@ -43,6 +43,15 @@ from lakestack_jobs.sweep import Swept, sweep
 
 RESULT, FAILURE = "LAKESTACK_RESULT", "LAKESTACK_FAILURE"
 
+# An application without others listens to nobody else. With authentication it would make up a secret of its own, which
+# Spark then keeps in this process, and the cluster would refuse the next application.
+_ALONE = {
+    "spark.authenticate": "false",
+    "spark.network.crypto.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the job that the arguments name; returns the exit code."""
@@ -158,7 +167,11 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
 def _session(name: str, cores: int, *, local: bool = False) -> Iterator[SparkSession]:
     """A Spark application, on the cluster or, if `local`, in this process."""
     builder = SparkSession.builder.appName(name).config("spark.cores.max", str(cores))
-    spark = (builder.master(f"local[{cores}]") if local else builder).getOrCreate()
+    if local:
+        builder = builder.master(f"local[{cores}]")
+        for setting, value in _ALONE.items():
+            builder = builder.config(setting, value)
+    spark = builder.getOrCreate()
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
         yield spark

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 READY = "ready"
+# Ends what a job has printed. Spark hands the output of Python on in a thread of its own: the exit code may be sooner.
+END = "LAKESTACK_END"
 
 # After so many jobs the next one starts a new process: what a job leaves behind in a JVM does not add up for ever.
 _MOST_JOBS = 100
@@ -21,8 +23,8 @@ def serve(
     Does the jobs that come in at a Unix socket, one at a time, until one fails: what went wrong may have hurt the JVM.
 
     A client sends the job's arguments, a JSON list on a line. It gets a line with `ready`, and when the job has ended
-    a line with its exit code. What the job prints goes to where this process prints. A job whose client goes away ends,
-    and this process with it: whoever asked for it was told to stop.
+    a line with its exit code. What the job prints goes to where this process prints, and after it a line
+    `LAKESTACK_END`. A job whose client goes away ends, and this process with it: whoever asked for it was told to stop.
 
     Args:
         address: Where the socket is made.
@@ -50,6 +52,7 @@ def _serve_one(connection: socket.socket, run: Callable[[Sequence[str]], int]) -
         print(READY, file=lines, flush=True)
         with _ended_if_abandoned(connection):
             code = _exit_code(run, json.loads(asked))
+        print(f"\n{END}", flush=True)
         with suppress(OSError):
             print(code, file=lines, flush=True)
         return code
