@@ -36,11 +36,11 @@ def submitted(spark_submit: Submit, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 
 def test_without_parameters_all_open_entries_are_tried(submitted: Callable[..., list[str]]) -> None:
-    assert submitted() == ["replay", "--source", "media", "--run-id", "replay-1"]
+    assert submitted() == ["replay", "--cores", "1", "--source", "media", "--run-id", "replay-1"]
 
 
 def test_parameters_choose_entries(submitted: Callable[..., list[str]]) -> None:
-    chosen = submitted(reason="--column price", day="2018-04-16", repaired=True, discard=True)[5:]
+    chosen = submitted(reason="--column price", day="2018-04-16", repaired=True, discard=True)[7:]
     assert chosen == ["--reason=--column price", "--day=2018-04-16", "--repaired", "--discard"]
 
 

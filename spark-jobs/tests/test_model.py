@@ -120,7 +120,7 @@ def play(spark: SparkSession, source: Source, history: History, folder: Path) ->
         interval = Interval(date(2018, 4, step.day), date(2018, 4, step.day + step.days))
         if step.killed == "before":
             with pytest.MonkeyPatch.context() as patch, pytest.raises(ConnectionError):
-                patch.setattr(job, "_table_rows", _die)
+                patch.setattr(job, "table_rows", _die)
                 ingest(spark, source, interval, f"r{number}")
                 raise ConnectionError("there was nothing to commit")
         ingest(spark, source, interval, f"r{number}")
