@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conftest import location_of
+from lakestack_jobs.server import END
 
 # The command, with the sample data in place of the source's bucket.
 _COMMAND = f"""
@@ -67,8 +68,14 @@ def _ask(driver: Path, *job: str) -> str:
 
 
 def _results(driver: Path) -> list[dict[str, Any]]:
-    lines = (driver / "output").read_text().splitlines()
-    return [json.loads(line.split(" ", 1)[1]) for line in lines if line.startswith("LAKESTACK_")]
+    """What the jobs have printed, when the last of it is there."""
+    output = driver / "output"
+    for _ in range(300):
+        if output.read_text().rstrip().endswith(END):
+            break
+        time.sleep(0.1)
+    told = [line.split(" ", 1) for line in output.read_text().splitlines()]
+    return [json.loads(rest[0]) for word, *rest in told if word in ("LAKESTACK_RESULT", "LAKESTACK_FAILURE")]
 
 
 def test_jobs_follow_each_other_in_one_process(driver: Path, declared: dict[str, dict[str, Any]]) -> None:
