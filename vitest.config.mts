@@ -18,7 +18,15 @@ export default defineConfig({
     maxWorkers: "100%",
     projects: [
       // Pulumi mocks and plain values; no containers, no network.
-      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["tests/unit/**/*.test.ts"],
+          hookTimeout: minutes,
+          testTimeout: minutes,
+        },
+      },
       {
         // A real Docker engine.
         extends: true,

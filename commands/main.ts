@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { terminalReporter, UserError } from "../toolchain/index";
 import { type Command, messageOf } from "./command";
 import { assertOnDocker } from "./docker-only";
+import { exit } from "./exit";
 import { table } from "./table";
 
 interface Entry {
@@ -178,10 +179,7 @@ function explain(error: unknown): void {
   }
 }
 
-main(process.argv[2], process.argv.slice(3)).then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    explain(error);
-    process.exit(1);
-  },
-);
+void main(process.argv[2], process.argv.slice(3)).then(exit, (error: unknown) => {
+  explain(error);
+  return exit(1);
+});
