@@ -44,6 +44,9 @@ export const sparkDefaultsFile = "/opt/spark/conf/spark-defaults.conf";
 /** What an executor needs beside its heap, as a share of it and at least in MiB. Spark's own rule. */
 const overhead = (heapMiB: number) => Math.max(384, Math.ceil(heapMiB / 10));
 
+/** Of a daemon's memory: the rest is for what a JVM needs beside it. */
+const heapOf = (memoryMiB: number) => Math.max(256, Math.floor(memoryMiB * 0.6));
+
 /** Spark's own cluster: a master, any number of workers, and the history server. */
 export class Spark extends pulumi.ComponentResource {
   readonly masterUrl = `spark://${masterHost}:7077`;
@@ -132,10 +135,13 @@ export class Spark extends pulumi.ComponentResource {
         arguments: [],
         environment: {
           SPARK_DAEMON_CLASSPATH: extraJars,
+          SPARK_DAEMON_MEMORY: `${heapOf(args.historyMemoryMiB)}m`,
           SPARK_HISTORY_OPTS: pulumi
             .all([
               pulumi.interpolate`-Dspark.history.fs.logDirectory=${this.eventsFolder}`,
               `-Dspark.history.ui.port=${historyPort}`,
+              // Pages that stay in memory once they were opened; Spark would keep 50.
+              "-Dspark.history.retainedApplications=10",
               "-Dspark.history.fs.cleaner.enabled=true",
               "-Dspark.history.fs.cleaner.maxAge=30d",
             ])
