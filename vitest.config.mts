@@ -18,15 +18,7 @@ export default defineConfig({
     maxWorkers: "100%",
     projects: [
       // Pulumi mocks and plain values; no containers, no network.
-      {
-        extends: true,
-        test: {
-          name: "unit",
-          include: ["tests/unit/**/*.test.ts"],
-          hookTimeout: minutes,
-          testTimeout: minutes,
-        },
-      },
+      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
       {
         // A real Docker engine.
         extends: true,

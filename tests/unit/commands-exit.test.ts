@@ -14,22 +14,27 @@ const program = `
   void exit(3);
 `;
 
-test("a slow reader gets all that a command has printed, and its exit code", async () => {
-  const child = spawn(process.execPath, ["--import", "tsx", "-e", program], {
-    cwd: projectFolder,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  const length = { stdout: 0, stderr: 0 };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].pause();
-    child[name].on("data", (chunk: Buffer) => {
-      length[name] += chunk.length;
+// A process is started, and its reader is slow.
+test(
+  "a slow reader gets all that a command has printed, and its exit code",
+  { timeout: 30_000 },
+  async () => {
+    const child = spawn(process.execPath, ["--import", "tsx", "-e", program], {
+      cwd: projectFolder,
+      stdio: ["ignore", "pipe", "pipe"],
     });
-  }
-  await sleep(1500);
-  child.stdout.resume();
-  child.stderr.resume();
-  expect(await ended).toBe(3);
-  expect(length).toEqual({ stdout: size, stderr: size });
-});
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    const length = { stdout: 0, stderr: 0 };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].pause();
+      child[name].on("data", (chunk: Buffer) => {
+        length[name] += chunk.length;
+      });
+    }
+    await sleep(1500);
+    child.stdout.resume();
+    child.stderr.resume();
+    expect(await ended).toBe(3);
+    expect(length).toEqual({ stdout: size, stderr: size });
+  },
+);
