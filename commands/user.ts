@@ -99,8 +99,12 @@ async function passwordFromInput(): Promise<string> {
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }
 
-/** What carries Trino's live files, on any platform: the resource of this name. */
-const carrier = "::trino-live";
+/** What carries Trino's live files: a container that never runs, or a Secret. Their volume has the same name. */
+const carrier = /:(Container|Secret)::trino-live$/;
+
+/** The resource that has to be updated for Trino to see another user; undefined if the stack is not up. */
+export const carrierOf = ({ resources }: Pick<State, "resources">) =>
+  resources.find(({ urn }) => carrier.test(urn));
 
 /** Seconds in which Trino has seen what changed: it looks every two. */
 const noticeSeconds = 3;
@@ -118,7 +122,7 @@ async function takeEffect(
   login: { name: string; password: string } | undefined,
 ): Promise<string> {
   const later = "Kept in the stack's configuration; in effect with the next npm run up (or pulumi up).";
-  const resource = state.resources.find(({ urn }) => urn.endsWith(carrier));
+  const resource = carrierOf(state);
   if (resource === undefined) return later;
 
   const task = reporter.task("Telling Trino");

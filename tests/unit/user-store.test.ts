@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Context } from "../../commands/command";
 import { Settings } from "../../commands/settings";
-import { command } from "../../commands/user";
+import { carrierOf, command } from "../../commands/user";
 import { type Configuration, UserStore } from "../../commands/user-store";
 import { hashPassword, isPasswordHash } from "../../infra/password";
 
@@ -153,6 +153,23 @@ describe("the declared users", () => {
 });
 
 describe("npm run user", () => {
+  it.each(["docker:index/container:Container", "kubernetes:core/v1:Secret"])(
+    "updates the one resource that brings Trino its users: %s, not the volume of the same name",
+    (type) => {
+      const resource = (type: string, name: string) => ({
+        type,
+        urn: `urn:pulumi:dev::lakestack::${type}::${name}`,
+      });
+      const wanted = resource(type, "trino-live");
+      const others = [
+        resource("docker:index/volume:Volume", "trino-live"),
+        resource("docker:index/container:Container", "trino"),
+      ];
+      expect(carrierOf({ resources: [...others, wanted] })).toBe(wanted);
+      expect(carrierOf({ resources: others })).toBeUndefined();
+    },
+  );
+
   const context = { stack: "dev", signal: new AbortController().signal } as Context;
 
   it.each([
