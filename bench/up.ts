@@ -103,14 +103,17 @@ async function declaredContainers(stack: string, env: NodeJS.ProcessEnv): Promis
     maxBuffer: 2 ** 28,
   });
   const { deployment } = JSON.parse(stdout) as {
-    deployment: { resources: (DeclaredContainer & { type: string })[] };
+    deployment: { resources: (DeclaredContainer & { type: string; inputs: { start?: boolean } })[] };
   };
-  return deployment.resources
-    .filter(({ type }) => type === containerType)
-    .map((resource) => ({
-      ...resource,
-      inputs: opened(resource.inputs) as DeclaredContainer["inputs"],
-    }));
+  return (
+    deployment.resources
+      // What only carries files into a volume has done so.
+      .filter(({ type, inputs }) => type === containerType && inputs.start !== false)
+      .map((resource) => ({
+        ...resource,
+        inputs: opened(resource.inputs) as DeclaredContainer["inputs"],
+      }))
+  );
 }
 
 /** The state keeps a secret in an envelope with its JSON text, even where it shows it. */

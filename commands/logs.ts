@@ -24,9 +24,10 @@ export const command: Command = {
     }
 
     const docker = dockerClient();
-    const containers = await stackContainers(docker, stack).catch((error: unknown) => {
+    const all = await stackContainers(docker, stack).catch((error: unknown) => {
       throw new UserError(`Docker does not answer: ${messageOf(error)}`, "See npm run doctor.");
     });
+    const containers = all.filter(({ carrier }) => !carrier);
     const [wanted = ""] = positionals;
     const found = containers.find(({ service, name }) => service === wanted || name === wanted);
     if (found === undefined) {

@@ -40,6 +40,10 @@ const commands: Record<string, Entry> = {
     summary: 'settings for the pulumi command: eval "$(npm run -s env)"',
     load: async () => (await import("./env.js")).command,
   },
+  user: {
+    summary: "who may log in to Trino: npm run user -- list, add, passwd, remove",
+    load: async () => (await import("./user.js")).command,
+  },
   docs: {
     summary: "write the configuration reference anew",
     load: async () => (await import("./docs.js")).command,

@@ -33,7 +33,7 @@ export function assess(state: State, containers: readonly StackContainer[]): Dam
   );
   const unknown = containers.filter(({ id }) => !known.has(id));
   const running = new Set(
-    containers.filter((container) => container.state === "running").map(({ id }) => id),
+    containers.filter(({ state, carrier }) => state === "running" || carrier).map(({ id }) => id),
   );
   const pending = state.pendingOperations.map(({ resource }) => resource.urn.split("::").at(-1) ?? "");
   const missing = [...known]

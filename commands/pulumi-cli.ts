@@ -79,6 +79,28 @@ export class PulumiCli {
     return JSON.parse(await this.expect(args)) as Outputs;
   }
 
+  /** A value of the configuration, decrypted; undefined if it is not set. */
+  async config(key: string): Promise<string | undefined> {
+    const { code, stdout, stderr } = await this.run(["config", "get", key]);
+    if (code === 0) return stdout;
+    if (/not found/.test(stderr)) return undefined;
+    throw this.failure("config get", stdout + stderr);
+  }
+
+  /** Keeps a secret in the configuration, encrypted. It travels by standard input: arguments show in every process list. */
+  async setSecret(key: string, value: string): Promise<void> {
+    await this.expect(["config", "set", "--secret", key], value);
+  }
+
+  /** Sets a plain value of the configuration, inside of an object if the path says so: `users["ann"]`. */
+  async setConfig(path: string, value: string): Promise<void> {
+    await this.expect(["config", "set", "--path", path, value]);
+  }
+
+  async removeConfig(path: string): Promise<void> {
+    await this.expect(["config", "rm", "--path", path]);
+  }
+
   /** Forgets the stack, but not its configuration. */
   async removeStack(): Promise<void> {
     await this.expect(["stack", "rm", "--yes", "--force", "--preserve-config"]);
@@ -130,27 +152,29 @@ export class PulumiCli {
     return ["--stack", this.stack, "--non-interactive", "--color", "never"];
   }
 
-  private async run(args: readonly string[]): Promise<Finished> {
+  private async run(args: readonly string[], input?: string): Promise<Finished> {
     const lines: string[] = [];
-    const { code, stderr } = await completion(this.start([...args, ...this.common]), (line) => {
+    const child = this.start([...args, ...this.common], input === undefined ? "ignore" : "pipe");
+    child.stdin?.end(input);
+    const { code, stderr } = await completion(child, (line) => {
       lines.push(line);
     });
     return { code, stdout: lines.join("\n"), stderr };
   }
 
-  private async expect(args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run(args);
+  private async expect(args: readonly string[], input?: string): Promise<string> {
+    const { code, stdout, stderr } = await this.run(args, input);
     if (code !== 0) throw this.failure(args.slice(0, 2).join(" "), stdout + stderr);
     return stdout;
   }
 
   /** In a process group of its own, so that the terminal's Ctrl-C reaches it once, from here. */
-  private start(args: readonly string[]): ChildProcess {
+  private start(args: readonly string[], stdin: "ignore" | "pipe" = "ignore"): ChildProcess {
     return spawn("pulumi", args, {
       cwd: projectFolder,
       env: this.env,
       detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [stdin, "pipe", "pipe"],
     });
   }
 

@@ -6,6 +6,8 @@ export interface StackContainer {
   name: string;
   /** Name of the workload. */
   service: string;
+  /** It runs no service: it has brought files to one, and never starts. */
+  carrier: boolean;
   /** For example "running" or "exited". */
   state: string;
   /** As `docker ps` says it: "Up 3 minutes (healthy)". */
@@ -26,6 +28,7 @@ export async function stackContainers(docker: Docker, stack: string): Promise<St
       id: container.Id,
       name: (container.Names[0] ?? "").replace(/^\//, ""),
       service: container.Labels["lakestack.service"] ?? "?",
+      carrier: container.Labels["lakestack.service"] === undefined,
       state: container.State,
       status: container.Status,
       ports: container.Ports,

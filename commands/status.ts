@@ -19,7 +19,7 @@ export interface ServiceStatus {
 
 /** What each container of the stack is doing. */
 export async function stackStatus(docker: Docker, stack: string): Promise<ServiceStatus[]> {
-  const containers = await stackContainers(docker, stack);
+  const containers = (await stackContainers(docker, stack)).filter(({ carrier }) => !carrier);
   return Promise.all(containers.map((container) => serviceStatus(docker, container)));
 }
 

@@ -50,6 +50,16 @@ export function parseColumnType(text: string): ColumnType {
   throw new Error(`"${trimmed}" is not a type`);
 }
 
+/** What lies inside a type: the fields of a row, or the elements of an array; neither in all others. */
+export function insideOf(text: string): { fields?: { name: string; type: string }[]; element?: string } {
+  const call = /^(array|row) ?\((.*)\)$/.exec(text.trim().replace(/\s+/g, " "));
+  const args = splitArguments(call?.[2] ?? "");
+  if (call?.[1] === "array") return { element: args[0] ?? "" };
+  if (call?.[1] !== "row") return {};
+  const fields = args.map((field) => /^(\w+) (.+)$/.exec(field));
+  return { fields: fields.map((field) => ({ name: field?.[1] ?? "", type: field?.[2] ?? "" })) };
+}
+
 function decimal(text: string, args: string[]): ColumnType {
   const [precision, scale] = args.map(Number);
   const fits = args.length === 2 && args.every((digits) => /^\d+$/.test(digits));

@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import { readUsers } from "./users";
+import type { Role } from "./users";
 
 /** A port of the stack: what it is for, and its number on the loopback address. */
 const portKeys = [
@@ -68,6 +70,9 @@ const counts = {
   sparkWarmDrivers: [0, 100],
   // A driver has a heap of 512 MiB.
   sparkLocalBatch: [0, 64],
+  analystQueries: [1, 1000],
+  analystMemoryPercent: [1, 100],
+  analystMinutes: [1, 10080],
   objectStoreSize: [1, 65536],
   databaseSize: [1, 65536],
   cpuRequest: [1, 64000],
@@ -128,6 +133,10 @@ export interface StackConfig
   platform: Platform;
   sourcesFile: string;
   kubernetesNamespace: string;
+  /** Who may log in to Trino beside the stack's own users, with their roles. */
+  users: Record<string, Role>;
+  /** Schemas of which analysts may read every table. */
+  publishedSchemas: string[];
   /** Names beside the cluster's own that clients call Trino by; the first is told to users. */
   trinoHosts: string[];
   trinoDoor: (typeof doorKinds)[number];
@@ -155,7 +164,7 @@ export class ConfigError extends pulumi.RunError {
         ...faults.map(
           ({ key, value, expected }) =>
             `  lakestack:${key} is ${value === undefined ? "not set" : `"${value}"`}, expected ${expected}. ` +
-            `Set it: pulumi config set ${key} VALUE`,
+            `Set it: pulumi config set ${key.includes(".") ? "--path " : ""}${key} VALUE`,
         ),
       ].join("\n"),
     );
@@ -225,7 +234,15 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
   const each = <K extends string, V>(keys: readonly K[], value: (key: K) => V) =>
     Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;
 
+  const trinoUsers = readUsers(config.get("users"), config.get("trinoUser") ?? "");
+  read.faults.push(...trinoUsers.faults);
   const result: StackConfig = {
+    users: trinoUsers.users,
+    publishedSchemas: read.list(
+      "publishedSchemas",
+      /^[a-z][a-z0-9_]*$/,
+      "names of schemas in lower case with commas between them",
+    ),
     platform: read.choice("platform", platforms),
     sourcesFile: read.text("sourcesFile", /\S/, "the name of a YAML file"),
     kubernetesNamespace: read.text("kubernetesNamespace", /^[a-z0-9][a-z0-9-]*$/, "the name of a namespace"),

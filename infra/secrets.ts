@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import { generatePassword, generateSalt, leastPasswordLength } from "./password";
 import { covers, createAuthority, createCertificate, remainingDays } from "./tls";
 
 /** Every secret of a stack. All are generated; those that people type can be set by configuration. */
@@ -10,6 +11,9 @@ export interface SecretValues {
   objectStorePassword: string;
   /** Salts the hash in Trino's password file, so that it is the same at every `up`. */
   trinoPasswordSalt: string;
+  /** Airflow's own login to Trino. */
+  airflowTrinoPassword: string;
+  airflowTrinoPasswordSalt: string;
   /** Trino's nodes recognise each other by it. */
   trinoInternalSecret: string;
   databasePassword: string;
@@ -39,17 +43,6 @@ const documentKey = "secrets";
 /** A certificate is renewed when it has fewer days left than this. */
 const renewalDays = 30;
 
-/** Letters and digits only: safe in URLs, property files and shells. 24 of them hold 142 bits. */
-function password(length = 24): string {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  let result = "";
-  while (result.length < length) {
-    // Bytes from 248 on would make the first letters likelier than the rest.
-    for (const byte of randomBytes(length)) if (byte < 248) result += alphabet.charAt(byte % 62);
-  }
-  return result.slice(0, length);
-}
-
 /**
  * Fills in what is missing, renews what is about to expire or has other names; keeps everything else.
  *
@@ -57,21 +50,23 @@ function password(length = 24): string {
  */
 export async function completeSecrets(known: Partial<SecretValues>, hosts: string[]): Promise<SecretValues> {
   const secrets = {
-    trinoPassword: password(),
-    airflowPassword: password(),
-    objectStorePassword: password(),
-    trinoPasswordSalt: randomBytes(16).toString("hex"),
-    trinoInternalSecret: password(48),
-    databasePassword: password(),
-    catalogDatabasePassword: password(),
-    airflowDatabasePassword: password(),
-    catalogObjectStoreKey: password(40),
-    sparkObjectStoreKey: password(40),
-    sparkAuthenticationSecret: password(48),
+    trinoPassword: generatePassword(),
+    airflowPassword: generatePassword(),
+    objectStorePassword: generatePassword(),
+    trinoPasswordSalt: generateSalt(),
+    airflowTrinoPassword: generatePassword(),
+    airflowTrinoPasswordSalt: generateSalt(),
+    trinoInternalSecret: generatePassword(48),
+    databasePassword: generatePassword(),
+    catalogDatabasePassword: generatePassword(),
+    airflowDatabasePassword: generatePassword(),
+    catalogObjectStoreKey: generatePassword(40),
+    sparkObjectStoreKey: generatePassword(40),
+    sparkAuthenticationSecret: generatePassword(48),
     // Fernet wants 32 bytes, base64 with - and _.
     airflowFernetKey: randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_"),
-    airflowApiSecretKey: password(48),
-    airflowJwtSecret: password(64),
+    airflowApiSecretKey: generatePassword(48),
+    airflowJwtSecret: generatePassword(64),
     caCertificate: "",
     caKey: "",
     trinoCertificate: "",
@@ -131,9 +126,9 @@ export async function loadSecrets(hosts: string[]): Promise<Secrets> {
   for (const key of chosen) {
     const value = config.get(key);
     if (value === undefined) continue;
-    if (value.length < 8)
+    if (value.length < leastPasswordLength)
       throw new pulumi.RunError(
-        `lakestack:${key} has ${value.length} characters, expected at least 8. Set it: pulumi config set --secret ${key}`,
+        `lakestack:${key} has ${value.length} characters, expected at least ${leastPasswordLength}. Set it: pulumi config set --secret ${key}`,
       );
     values[key] = value;
   }

@@ -1,5 +1,6 @@
 import { lineage, parseColumnType, typeExpectation } from "./column-type";
 import { checkFaults } from "./check-rules";
+import { filterFaults, maskFaults } from "./mask-rules";
 import { fits, parsePartitionField, partitionExpectation } from "./partitioning";
 import { cronFaults, minutesOf, scheduleFaults } from "./schedule";
 import { show } from "./source-fault";
@@ -10,9 +11,10 @@ import type { Declaration } from "./sources";
 type Readable = Partial<
   Omit<
     Declaration,
-    "columns" | "key" | "partitioning" | "onExistingKey" | "format" | "maintenance" | "checks"
+    "columns" | "key" | "partitioning" | "onExistingKey" | "format" | "maintenance" | "checks" | "masks"
   >
 > & {
+  masks: Record<string, string>;
   checks: Record<string, unknown>[];
   compaction?: unknown;
   maintenanceSchedule?: string;
@@ -43,6 +45,8 @@ export function meaningFaults(value: unknown): Found[] {
       ...cronFaults(source.maintenanceSchedule, at("maintenance", "schedule")),
       ...compactionFaults(source, at),
       ...checkFaults(source, at),
+      ...maskFaults(source, at),
+      ...filterFaults(source, at),
       ...(["name", "table"] as const).flatMap((key) =>
         typeof source[key] === "string" && earlier.some((other) => other[key] === source[key])
           ? [{ path: at(key), found: `"${source[key]}" a second time`, expected: `a ${key} of its own` }]
@@ -58,16 +62,21 @@ function readable(value: unknown): Readable[] {
   const list = isRecord(value) && Array.isArray(value["sources"]) ? (value["sources"] as unknown[]) : [];
   return list.map((item) => {
     const source = isRecord(item) ? item : {};
-    const columns = isRecord(source["columns"]) ? source["columns"] : {};
+    const entries = (key: string) =>
+      Object.fromEntries(
+        Object.entries(isRecord(source[key]) ? source[key] : {}).filter(
+          (entry): entry is [string, string] => typeof entry[1] === "string",
+        ),
+      );
     const texts = (list: unknown) =>
       (Array.isArray(list) ? (list as unknown[]) : []).filter((text) => typeof text === "string");
     const maintenance = isRecord(source["maintenance"]) ? source["maintenance"] : {};
     const text = (key: string) => (typeof source[key] === "string" ? source[key] : undefined);
     return {
       ...source,
-      columns: Object.fromEntries(
-        Object.entries(columns).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
-      ),
+      columns: entries("columns"),
+      masks: entries("masks"),
+      rowFilter: text("rowFilter"),
       key: texts(source["key"]),
       hasKey: source["key"] !== undefined,
       partitioning: texts(source["partitioning"]),

@@ -12,6 +12,8 @@ import { parsePartitionField } from "./partitioning";
 import { cronOf, minutesOf } from "./schedule";
 import { show } from "./source-fault";
 import type { Found, Path } from "./source-fault";
+import { columnMasks } from "./masks";
+import type { ColumnMask } from "./masks";
 import { meaningFaults } from "./source-rules";
 
 /** A declared source, checked and complete. As JSON it is what the Spark job and the DAGs read. */
@@ -68,6 +70,10 @@ export interface Source {
   owner?: string;
   maintenance: Maintenance;
   checks: Check[];
+  /** What analysts see in place of a column's values. */
+  masks: ColumnMask[];
+  /** A condition in Trino's SQL: analysts see the rows that fulfil it. All, if absent. */
+  rowFilter?: string;
 }
 
 /** How a table is looked after. */
@@ -104,8 +110,10 @@ export interface Check {
 /** A declaration as the file has it, once it fits the schema. */
 export interface Declaration extends Omit<
   Source,
-  "key" | "columns" | "lineage" | "partitioning" | "maintenance" | "incremental" | "lateDays"
+  "key" | "columns" | "lineage" | "partitioning" | "maintenance" | "incremental" | "lateDays" | "masks"
 > {
+  /** Kind of mask by column, or by field of a row. */
+  masks?: Record<string, string>;
   key?: string[];
   lateDays?: number;
   maintenance: Omit<Maintenance, "compaction"> & Partial<Pick<Maintenance, "compaction">>;
@@ -176,9 +184,11 @@ export function loadSources(path: string): Source[] {
   return (value as { sources: Declaration[] }).sources.map(complete);
 }
 
-/** The sources as the Spark job and the DAGs read them. */
+/** The sources as the Spark job and the DAGs read them, whom it does not concern what analysts see. */
 export function renderSources(sources: Source[]): string {
-  return `${JSON.stringify(sources, undefined, 2)}\n`;
+  const hidden = new Set<string>(["masks", "rowFilter"] satisfies (keyof Source)[]);
+  const visible = (key: string, value: unknown) => (hidden.has(key) ? undefined : value);
+  return `${JSON.stringify(sources, visible, 2)}\n`;
 }
 
 /** What a source calls the stack's own bucket of source data, whatever its name is in the object store. */
@@ -206,7 +216,7 @@ function read(path: string): string {
   }
 }
 
-function complete({ key = [], columns, partitioning = [], ...declaration }: Declaration): Source {
+function complete({ key = [], columns, partitioning = [], masks = {}, ...declaration }: Declaration): Source {
   const incremental = minutesOf(declaration.schedule) !== undefined;
   return {
     ...declaration,
@@ -214,6 +224,7 @@ function complete({ key = [], columns, partitioning = [], ...declaration }: Decl
     incremental,
     lateDays: declaration.lateDays ?? (incremental ? 1 : 0),
     key,
+    masks: columnMasks(columns, masks),
     partitioning: partitioning.map((text) => {
       const { trino, spark } = parsePartitionField(text);
       return { field: trino, sparkField: spark };

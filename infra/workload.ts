@@ -8,6 +8,11 @@ export interface RenderedFile {
   content: pulumi.Input<string>;
   /** Default false: 0444, else 0555. */
   executable?: boolean;
+  /**
+   * The program looks at the file again and takes a new content as it comes: no restart. Where one file is live, all of
+   * its folder are, and the image has nothing there. Default false.
+   */
+  live?: boolean;
 }
 
 /** A TCP port that the workload listens on. Who may connect to it: `connections.ts`. */

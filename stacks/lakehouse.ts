@@ -14,6 +14,7 @@ import type { ContentsMaker } from "../infra/services/store-preparation";
 import { Trino } from "../infra/services/trino";
 import type { TrinoCertificate } from "../infra/services/trino";
 import type { Source } from "../infra/sources";
+import { loadUsers } from "../infra/users";
 import type { Scale } from "../infra/workload";
 
 /** What every program hands to its services. */
@@ -115,7 +116,14 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     catalog,
     objectStore,
     image: image("trino"),
-    user: config.trinoUser,
+    users: loadUsers(config, secrets),
+    sources,
+    publishedSchemas: config.publishedSchemas,
+    analystLimits: {
+      queries: config.analystQueries,
+      memoryPercent: config.analystMemoryPercent,
+      minutes: config.analystMinutes,
+    },
     memoryMiB: config.trinoMemory,
     cpus: cores(config.trinoCores),
     port: config.trinoPort,
@@ -141,7 +149,6 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     sourceBucket: objectStore.buckets.source,
     image: image("airflow"),
     user: config.airflowUser,
-    trinoUser: config.trinoUser,
     memoryMiB: {
       api: config.airflowApiMemory,
       scheduler: config.airflowSchedulerMemory,

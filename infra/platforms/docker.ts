@@ -1,7 +1,8 @@
+import { dirname } from "node:path/posix";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
-import type { HealthCheck, Workload } from "../workload";
+import type { HealthCheck, RenderedFile, Workload } from "../workload";
 
 export interface DockerPlatformArgs {
   /** Name of the stack: part of every name, so that stacks live side by side. */
@@ -31,12 +32,51 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
   }
 
   deploy(workload: Workload, parent: pulumi.Resource, after: Deployment[] = []): Deployment {
-    const dependsOn = after.flatMap(({ ready }) => ready);
+    const dependsOn = [...after.flatMap(({ ready }) => ready), ...this.carrier(workload, parent)];
     const count = workload.replicas ?? 1;
     const containers = Array.from({ length: count }, (_, index) =>
       this.container(workload, index, parent, dependsOn),
     );
     return { ready: containers };
+  }
+
+  /**
+   * Brings live files to where the workload's containers see them change: volumes. A container that never runs takes the
+   * files there, as nothing else that Docker has can. Other contents are another carrier; the workload's own containers
+   * stay.
+   */
+  private carrier(workload: Workload, parent: pulumi.Resource): docker.Container[] {
+    const files = (workload.files ?? []).filter(({ live }) => live === true);
+    if (files.length === 0) return [];
+    const name = liveName(workload);
+    return [
+      new docker.Container(
+        name,
+        {
+          name: `${this.prefix}-${name}`,
+          image: workload.image,
+          entrypoints: ["/bin/true"],
+          command: [],
+          uploads: uploads(files),
+          volumes: this.liveVolumes(workload),
+          // Without a service: it is none.
+          labels: [this.stackLabel],
+          start: false,
+          mustRun: false,
+          capabilities: { drops: ["ALL"] },
+          securityOpts: ["no-new-privileges"],
+          networkMode: "none",
+        },
+        { parent, deleteBeforeReplace: true },
+      ),
+    ];
+  }
+
+  private liveVolumes(workload: Workload): { volumeName: pulumi.Output<string>; containerPath: string }[] {
+    return liveFolders(workload).map((folder, index) => ({
+      volumeName: this.volume(index === 0 ? liveName(workload) : `${liveName(workload)}-${index + 1}`).name,
+      containerPath: folder,
+    }));
   }
 
   private container(
@@ -59,21 +99,19 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
         envs: Object.entries(workload.environment ?? {}).map(
           ([key, value]) => pulumi.interpolate`${key}=${value}`,
         ),
-        uploads: (workload.files ?? []).map(({ path, content, executable }) => ({
-          file: path,
-          content,
-          // The process inside is no root, and may not change what it was given.
-          permissions: executable === true ? "0555" : "0444",
-        })),
+        uploads: uploads((workload.files ?? []).filter(({ live }) => live !== true)),
         ports: (workload.ports ?? []).flatMap(({ port, publish }) =>
           publish === undefined
             ? []
             : [{ internal: port, external: publish + index, ip: loopback, protocol: "tcp" }],
         ),
-        volumes: (workload.volumes ?? []).map((volume) => ({
-          volumeName: this.volume(volume.name).name,
-          containerPath: volume.path,
-        })),
+        volumes: [
+          ...(workload.volumes ?? []).map((volume) => ({
+            volumeName: this.volume(volume.name).name,
+            containerPath: volume.path,
+          })),
+          ...this.liveVolumes(workload).map((volume) => ({ ...volume, readOnly: true })),
+        ],
         networksAdvanced: [{ name: this.network.name, aliases: [...new Set([name, workload.name])] }],
         labels: [this.stackLabel, { label: "lakestack.service", value: name }],
         ...health(workload.health),
@@ -104,6 +142,21 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
     return volume;
   }
 }
+
+/** Of the container that carries a workload's live files, and of their volume. */
+const liveName = ({ name }: Workload) => `${name}-live`;
+
+const liveFolders = ({ files = [] }: Workload) => [
+  ...new Set(files.filter(({ live }) => live === true).map(({ path }) => dirname(path))),
+];
+
+const uploads = (files: RenderedFile[]) =>
+  files.map(({ path, content, executable }) => ({
+    file: path,
+    content,
+    // The process inside is no root, and may not change what it was given.
+    permissions: executable === true ? "0555" : "0444",
+  }));
 
 /** A workload with a number of replicas has numbered ones, from 1; a single one keeps its plain name. */
 function replicaName(workload: Workload, index: number): string {

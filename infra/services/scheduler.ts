@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
+import { airflowUser } from "../users";
 import { placed, renderSources } from "../sources";
 import type { Source } from "../sources";
 import type { RenderedFile, Workload } from "../workload";
@@ -39,8 +40,6 @@ export interface SchedulerArgs {
   sourceBucket: pulumi.Input<string>;
   /** Name of the administrator of the web page. */
   user: string;
-  /** Trino user that the pipelines work as. */
-  trinoUser: string;
   memoryMiB: { api: number; scheduler: number; dagProcessor: number; triggerer: number };
   cpus?: number;
   /** Instances of Airflow's scheduler; each runs tasks. Default one. */
@@ -198,14 +197,7 @@ export class Scheduler extends pulumi.ComponentResource {
     };
   }
 
-  private secretFiles({
-    secrets,
-    database,
-    spark,
-    trino,
-    trinoUser,
-    failureWebhook,
-  }: SchedulerArgs): RenderedFile[] {
+  private secretFiles({ secrets, database, spark, trino, failureWebhook }: SchedulerArgs): RenderedFile[] {
     const secret = (name: string, content: pulumi.Input<string>) => ({
       path: `${secretsFolder}/${name}`,
       content,
@@ -221,14 +213,14 @@ export class Scheduler extends pulumi.ComponentResource {
       secret("airflow-jwt", secrets.airflowJwtSecret),
       secret(
         "connections.json",
-        secrets.trinoPassword.apply((password) =>
+        secrets.airflowTrinoPassword.apply((password) =>
           renderConnections({
             sparkUrl: spark.masterUrl,
             trino: {
               host: trino.host,
               port: trino.port,
               catalog: trino.catalogName,
-              user: trinoUser,
+              user: airflowUser,
               password,
             },
           }),

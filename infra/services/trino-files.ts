@@ -1,13 +1,11 @@
-import { pbkdf2Sync } from "node:crypto";
 import { renderProperties } from "../properties";
+import { drainUser } from "../users";
 
 export const etc = "/etc/trino";
 /** TLS and passwords: what clients use. */
 export const clientPort = 8443;
 /** Where coordinator and workers talk to each other; closed to everybody else. */
 export const internalPort = 8080;
-/** The only user who may tell a worker to go. Known to the worker alone: its own drain command says it. */
-export const drainUser = "drain";
 
 /** JVM options. Heap is six tenths of the container's memory: the rest is direct buffers, metaspace and code. */
 export function renderJvm(memoryMiB: number): string {
@@ -24,6 +22,17 @@ export function renderJvm(memoryMiB: number): string {
   ].join("\n");
 }
 
+/** Files that Trino reads again when they change: who may log in, who is what, and who may do what. */
+export const accessFolder = `${etc}/access`;
+export const accessFiles = {
+  passwords: `${accessFolder}/passwords`,
+  groups: `${accessFolder}/groups`,
+  rules: `${accessFolder}/rules.json`,
+} as const;
+
+/** How often it looks for a change. */
+const refreshPeriod = "2s";
+
 /** Key and certificate, where the stack's own authority has made them. */
 export const ownCertificateFile = `${etc}/tls.pem`;
 
@@ -32,11 +41,13 @@ export const ownCertificateFile = `${etc}/tls.pem`;
  *
  * @param separateWorkers others do the work, and queries wait for the first of them.
  * @param certificateFile key and certificate in PEM; a new one is taken without a restart.
+ * @param limits of queries, for those who have no others.
  */
 export function renderServer(
   internalSecret: string,
   separateWorkers = false,
   certificateFile = ownCertificateFile,
+  limits: Record<string, string> = {},
 ): string {
   return renderProperties({
     coordinator: true,
@@ -52,6 +63,7 @@ export function renderServer(
     ...(separateWorkers
       ? { "query-manager.required-workers": 1, "query-manager.required-workers-max-wait": "5m" }
       : {}),
+    ...limits,
   });
 }
 
@@ -96,11 +108,33 @@ while request 'GET /v1/info/state HTTP/1.0\\r\\n\\r\\n' > /dev/null 2>&1; do sle
 `;
 }
 
-/** One line of Trino's password file: PBKDF2 with HMAC-SHA1, the only form of it that Trino matches. */
-export function renderPassword(user: string, password: string, saltHex: string): string {
-  const iterations = 120_000;
-  const hash = pbkdf2Sync(password, Buffer.from(saltHex, "hex"), iterations, 32, "sha1").toString("hex");
-  return `${user}:${iterations}:${saltHex}:${hash}\n`;
+/** The coordinator's files that say where the rest of the access control is, by their names. */
+export function renderAccessControl(): Record<string, string> {
+  return {
+    "password-authenticator.properties": renderProperties({
+      "password-authenticator.name": "file",
+      "file.password-file": accessFiles.passwords,
+      "file.refresh-period": refreshPeriod,
+    }),
+    "group-provider.properties": renderProperties({
+      "group-provider.name": "file",
+      "file.group-file": accessFiles.groups,
+      "file.refresh-period": refreshPeriod,
+    }),
+    "access-control.properties": renderProperties({
+      "access-control.name": "file",
+      "security.config-file": accessFiles.rules,
+      "security.refresh-period": refreshPeriod,
+    }),
+    "resource-groups.properties": renderProperties({
+      "resource-groups.configuration-manager": "file",
+      "resource-groups.config-file": `${etc}/resource-groups.json`,
+    }),
+    "session-property-config.properties": renderProperties({
+      "session-property-config.configuration-manager": "file",
+      "session-property-manager.config-file": `${etc}/session-defaults.json`,
+    }),
+  };
 }
 
 export function renderIcebergCatalog(settings: {

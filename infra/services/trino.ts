@@ -2,23 +2,29 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
 import type { Secrets } from "../secrets";
+import type { Source } from "../sources";
+import type { User } from "../users";
 import type { RenderedFile, Scale, Workload } from "../workload";
 import type { Catalog } from "./catalog";
 import type { ObjectStorage } from "./object-storage";
+import { renderGroups, renderPasswords, renderRules } from "./trino-access";
 import {
+  accessFiles,
   askWhetherStarted,
   clientPort,
   etc,
   internalPort,
   ownCertificateFile,
+  renderAccessControl,
   renderDrain,
   renderIcebergCatalog,
   renderJvm,
-  renderPassword,
   renderServer,
   renderWorker,
   renderWorkerRules,
 } from "./trino-files";
+import { analystQueryLimits, renderResourceGroups, renderSessionDefaults } from "./trino-limits";
+import type { AnalystLimits } from "./trino-limits";
 
 export interface TrinoArgs {
   platform: Platform;
@@ -26,8 +32,13 @@ export interface TrinoArgs {
   secrets: Secrets;
   catalog: Catalog;
   objectStore: ObjectStorage;
-  /** The user who may log in. */
-  user: string;
+  /** Who may log in, and as what. */
+  users: User[];
+  /** Their tables are what analysts read, with their masks and filters. */
+  sources: Source[];
+  /** Schemas of which analysts may read every table. */
+  publishedSchemas: string[];
+  analystLimits: AnalystLimits;
   memoryMiB: number;
   cpus?: number;
   /** Port of TLS at the door. */
@@ -138,31 +149,26 @@ export class Trino extends pulumi.ComponentResource {
   }
 
   private coordinatorFiles(args: TrinoArgs): RenderedFile[] {
-    const { secrets, user } = args;
+    const { secrets } = args;
     return [
       file("node.properties", renderProperties({ "node.environment": "lakestack" })),
       file("jvm.config", renderJvm(args.memoryMiB)),
       file(
         "config.properties",
         secrets.trinoInternalSecret.apply((secret) =>
-          renderServer(secret, args.workers !== undefined, args.certificate?.file),
+          renderServer(
+            secret,
+            args.workers !== undefined,
+            args.certificate?.file,
+            analystQueryLimits(args.analystLimits),
+          ),
         ),
       ),
       file("log.properties", renderProperties({ "io.trino": "INFO" })),
-      file(
-        "password-authenticator.properties",
-        renderProperties({
-          "password-authenticator.name": "file",
-          "file.password-file": `${etc}/users/passwords`,
-          "file.refresh-period": "5s",
-        }),
-      ),
-      file(
-        "users/passwords",
-        pulumi
-          .all([secrets.trinoPassword, secrets.trinoPasswordSalt])
-          .apply(([password, salt]) => renderPassword(user, password, salt)),
-      ),
+      ...Object.entries(renderAccessControl()).map(([name, content]) => file(name, content)),
+      file("resource-groups.json", renderResourceGroups(args.analystLimits)),
+      file("session-defaults.json", renderSessionDefaults()),
+      ...this.accessFiles(args),
       ...(args.certificate === undefined
         ? [
             {
@@ -173,6 +179,19 @@ export class Trino extends pulumi.ComponentResource {
         : []),
       file("ca.pem", this.authority),
       this.catalogFile(args),
+    ];
+  }
+
+  /** What changes when users come and go, or sources: taken without a restart. */
+  private accessFiles({ users, sources, publishedSchemas }: TrinoArgs): RenderedFile[] {
+    const live = (path: string, content: pulumi.Input<string>) => ({ path, content, live: true });
+    return [
+      live(
+        accessFiles.passwords,
+        pulumi.all(users.map(({ name, passwordHash }) => ({ name, passwordHash }))).apply(renderPasswords),
+      ),
+      live(accessFiles.groups, renderGroups(users)),
+      live(accessFiles.rules, renderRules({ users, sources, publishedSchemas, catalog: this.catalogName })),
     ];
   }
 

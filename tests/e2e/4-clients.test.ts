@@ -1,15 +1,13 @@
 import { Trino, BasicAuth } from "trino-client";
 import { expect, test } from "vitest";
-import { caFile, type ClientRun, jdbcUrl, programFile, runClient } from "./client-container";
+import { caFile, type ClientRun, jdbcJar, jdbcUrl, programFile, runClient } from "./client-container";
 import { outputs } from "./lakestack";
 import { applications, historyUrl, workerUrl } from "./spark";
 import { counts, query } from "./trino";
 
-const jar = "/opt/checks/trino-jdbc.jar";
-
 function readByJdbc(table: string, id: string, password = outputs.trinoPassword): Promise<ClientRun> {
   const args = [jdbcUrl, outputs.trinoUser, caFile, "newtral", table, id];
-  return runClient(["java", "-cp", jar, programFile, ...args], { TRINO_PASSWORD: password });
+  return runClient(["java", "-cp", jdbcJar, programFile, ...args], { TRINO_PASSWORD: password });
 }
 
 test("the JDBC driver reads columns, rows and nested values of a table", async () => {

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import * as path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { inject } from "vitest";
@@ -16,13 +16,27 @@ export interface ClientRun {
 /** The driver's URL as it is said to users, with the door that is open inside the stack's network. */
 export const jdbcUrl = outputs.jdbcUrl.replace(/\/\/[^/]+\//, "//trino:8443/");
 
-/** The authority's certificate and the Java program, where the container has them. */
-export const caFile = "/tmp/client/ca.pem";
-export const programFile = "/tmp/client/TableReader.java";
-const pyIcebergFile = "/tmp/client/read_table.py";
+/** Where the container has the authority's certificate, and the programs beside this file. */
+const clientFolder = "/tmp/client";
+export const caFile = `${clientFolder}/ca.pem`;
+export const programFile = clientFile("TableReader.java");
+export const jdbcJar = "/opt/checks/trino-jdbc.jar";
 
-/** Runs a client on the stack's network, in the image that has Java, the JDBC driver, trino-cli and PyIceberg. */
-export async function runClient(command: string[], environment: Record<string, string>): Promise<ClientRun> {
+/** A program of the folders jdbc and python, or a file of the test's own, where the container has it. */
+export function clientFile(name: string): string {
+  return `${clientFolder}/${name}`;
+}
+
+/**
+ * Runs a client of Trino on the stack's network, in the image that has Java, the JDBC driver, trino-cli and PyIceberg.
+ *
+ * @param files more of them, by name: see `clientFile`.
+ */
+export async function runClient(
+  command: string[],
+  environment: Record<string, string>,
+  files: Record<string, string> = {},
+): Promise<ClientRun> {
   const container = await docker.createContainer({
     name: containerName("client"),
     Image: inject("checksImage"),
@@ -32,7 +46,7 @@ export async function runClient(command: string[], environment: Record<string, s
     HostConfig: { NetworkMode: `lakestack-${stackName}` },
   });
   try {
-    await container.putArchive(await archive(), { path: "/" });
+    await container.putArchive(await archive(files), { path: "/" });
     await container.start();
     const { StatusCode } = (await container.wait()) as { StatusCode: number };
     const written = await container.logs({ stdout: true, stderr: true, follow: false });
@@ -52,7 +66,13 @@ export interface ReadTable {
 
 /** Reads a table through the catalog, with neither keys nor Trino. */
 export async function readByPyIceberg(table: string): Promise<ReadTable> {
-  const command = ["python", pyIcebergFile, "http://catalog:19120/iceberg/", "warehouse", table];
+  const command = [
+    "python",
+    clientFile("read_table.py"),
+    "http://catalog:19120/iceberg/",
+    "warehouse",
+    table,
+  ];
   const { code, output } = await runClient(command, {});
   if (code !== 0) throw new Error(`PyIceberg could not read ${table}:\n${output}`);
   const said = (word: string) =>
@@ -65,14 +85,14 @@ export async function readByPyIceberg(table: string): Promise<ReadTable> {
 }
 
 /** Copied in and not mounted: the engine may run on another machine. */
-async function archive(): Promise<Buffer> {
+async function archive(files: Record<string, string>): Promise<Buffer> {
   const tar = pack();
   tar.entry({ name: caFile.slice(1) }, outputs.caCertificate);
-  tar.entry({ name: programFile.slice(1) }, await readFile(path.join(__dirname, "jdbc", "TableReader.java")));
-  tar.entry(
-    { name: pyIcebergFile.slice(1) },
-    await readFile(path.join(__dirname, "pyiceberg", "read_table.py")),
-  );
+  for (const folder of ["jdbc", "python"])
+    for (const name of await readdir(path.join(__dirname, folder)))
+      tar.entry({ name: clientFile(name).slice(1) }, await readFile(path.join(__dirname, folder, name)));
+  for (const [name, content] of Object.entries(files))
+    tar.entry({ name: clientFile(name).slice(1) }, content);
   tar.finalize();
   return buffer(tar);
 }

@@ -6,7 +6,8 @@ import { until } from "./until";
 
 export const docker = dockerClient();
 
-const ofStack = { label: [`lakestack.stack=${stackName}`] };
+/** Those that run a service: others only carry files to them. */
+const ofStack = { label: [`lakestack.stack=${stackName}`, "lakestack.service"] };
 
 const prefix = `lakestack-${stackName}`;
 

@@ -93,7 +93,8 @@ export class Lakehouse {
     const [network] = this.graph.ofType(NETWORK);
     const ipamConfigs = [{ subnet: "169.254.170.16/28", gateway: "169.254.170.17" }];
     await this.harness.create(NETWORK, { ...network?.inputs, ipamConfigs });
-    await this.harness.create(VOLUME, this.graph.one(VOLUME, "database").inputs);
+    for (const volume of ["database", "trino-live"])
+      await this.harness.create(VOLUME, this.graph.one(VOLUME, volume).inputs);
   }
 
   /**
@@ -123,6 +124,8 @@ export class Lakehouse {
 
   /** Starts Trino with its door open to this machine. */
   async startTrino(): Promise<void> {
+    // Brings the files that say who may log in.
+    await this.harness.create(CONTAINER, this.graph.one(CONTAINER, "trino-live").inputs);
     const port = 8443;
     const ports = [{ internal: port, external: 0, ip: "127.0.0.1", protocol: "tcp" }];
     const { id } = await this.harness.create(CONTAINER, { ...this.inputs("trino", "trino"), ports });

@@ -147,6 +147,7 @@ describe("what has to be mended before up", () => {
   const container = (id: string, service: string, state = "running"): StackContainer => ({
     id,
     service,
+    carrier: false,
     name: `lakestack-dev-${service}`,
     state,
     status: "",
@@ -181,6 +182,12 @@ describe("what has to be mended before up", () => {
       container("1", "database", "exited"),
     ]);
     expect(damage.missing).toEqual(["database", "trino"]);
+  });
+
+  test("a container that only carries files is not missing for never having run", () => {
+    const carrier = { ...container("1", "?", "created"), carrier: true };
+    expect(assess(state([known("1", "trino-live")]), [carrier]).missing).toEqual([]);
+    expect(assess(state([known("1", "trino-live")]), []).missing).toEqual(["trino-live"]);
   });
 
   test("containers without an interrupted run to explain them are another clone's", () => {

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { readConfig } from "../../infra/config";
+import { hashPassword } from "../../infra/password";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
 import { trinoHosts } from "../../infra/services/trino";
@@ -40,7 +41,7 @@ interface ContainerInputs {
   command: string[];
   uploads: { file: string; content: string }[];
   ports: { ip: string; internal: number; external: number }[];
-  volumes: { volumeName: string }[];
+  volumes: { volumeName: string; containerPath: string; readOnly?: boolean }[];
   healthcheck: { tests: string[] };
   memory: number;
   memorySwap: number;
@@ -54,12 +55,20 @@ const registered: Registered[] = [];
 let outputs: Record<string, pulumi.Output<string> | string>;
 let secrets: SecretValues;
 
+/** Those that run something. */
 function containers(): Map<string, ContainerInputs> {
   return new Map(
     registered
-      .filter(({ type }) => type === "docker:index/container:Container")
+      .filter(({ type, inputs }) => type === "docker:index/container:Container" && inputs["start"] !== false)
       .map(({ name, inputs }) => [name, inputs as unknown as ContainerInputs]),
   );
+}
+
+/** The container that brings Trino the files which may change while it runs. */
+function carrier(): ContainerInputs {
+  const found = registered.find(({ name, inputs }) => name === "trino-live" && inputs["start"] === false);
+  if (found === undefined) throw new Error("Nothing carries Trino's live files");
+  return found.inputs as unknown as ContainerInputs;
 }
 
 function container(name: string): ContainerInputs {
@@ -160,7 +169,12 @@ describe("the dev stack", () => {
   });
 
   it("keeps data in volumes, so that containers can be replaced", () => {
-    expect(named("docker:index/volume:Volume").sort()).toEqual(["airflow-logs", "database", "object-store"]);
+    expect(named("docker:index/volume:Volume").sort()).toEqual([
+      "airflow-logs",
+      "database",
+      "object-store",
+      "trino-live",
+    ]);
     expect(container("database").volumes[0]?.volumeName).toBe("lakestack-dev-database");
   });
 
@@ -194,14 +208,35 @@ describe("the dev stack", () => {
 
   it("hands secrets over as files", () => {
     const uploaded = JSON.stringify(
-      [...containers().values()].flatMap(({ uploads }) => uploads.map((u) => u.content)),
+      [...containers().values(), carrier()].flatMap(({ uploads }) => uploads.map((u) => u.content)),
     );
     for (const [secret, value] of Object.entries<string>({ ...secrets })) {
-      // The authority signs here and never leaves.
-      if (secret !== "caKey")
+      // The authority signs here and never leaves; of the administrator's password Trino has the hash.
+      if (secret !== "caKey" && secret !== "trinoPassword")
         expect(uploaded.includes(JSON.stringify(value).slice(1, -1)), secret).toBe(true);
     }
     expect(uploaded).not.toContain(JSON.stringify(secrets.caKey).slice(1, -1));
+    expect(uploaded).not.toContain(secrets.trinoPassword);
+    expect(uploaded).toContain(
+      JSON.stringify(`${hashPassword(secrets.trinoPassword, secrets.trinoPasswordSalt)}\n`).slice(1, -1),
+    );
+  });
+
+  it("lets Trino see its live files change, and nobody but their carrier write them", () => {
+    const where = { volumeName: "lakestack-dev-trino-live", containerPath: "/etc/trino/access" };
+    expect(container("trino").volumes).toEqual([{ ...where, readOnly: true }]);
+    expect(carrier().volumes).toEqual([where]);
+    const files = (inputs: ContainerInputs) => inputs.uploads.map(({ file }) => file);
+    expect(files(carrier()).sort()).toEqual(
+      ["groups", "passwords", "rules.json"].map((name) => `/etc/trino/access/${name}`),
+    );
+    expect(files(container("trino")).filter((file) => file.startsWith("/etc/trino/access/"))).toEqual([]);
+  });
+
+  it("gives Airflow a login of its own to Trino, and not the administrator's", () => {
+    const files = JSON.stringify(container("airflow-scheduler").uploads);
+    expect(files).toContain(secrets.airflowTrinoPassword);
+    expect(files).not.toContain(secrets.trinoPassword);
   });
 
   it("gives the catalog's and the scheduler's containers each its own database password only", () => {

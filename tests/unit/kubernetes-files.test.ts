@@ -61,6 +61,25 @@ describe("a workload's files on Kubernetes", () => {
     expect(createHash("sha256").update("short").digest("hex")).not.toContain(first);
   });
 
+  it("that are live change in their folder, under the same pods", async () => {
+    const live = (content: string) => [
+      { path: "/etc/service/access/users", content: pulumi.secret(content), live: true },
+      { path: "/etc/service/access/rules.json", content: "{}", live: true },
+      secret,
+    ];
+    const before = await deployed(live("ann"));
+    expect(checksum(await deployed(live("ben")))).toBe(checksum(before));
+    const kept = before.find(({ name }) => name === "service-live");
+    expect(kept?.inputs).toMatchObject({ stringData: { users: "ann", "rules.json": "{}" } });
+    expect(kept?.secretInputs).toContain("stringData");
+    const deployment = before.find(({ type }) => type === "kubernetes:apps/v1:Deployment");
+    const { volumeMounts } = (
+      deployment?.inputs as { spec: { template: { spec: { containers: { volumeMounts: object[] }[] } } } }
+    ).spec.template.spec.containers[0] ?? { volumeMounts: [] };
+    // As a whole: a file that is mounted alone never changes.
+    expect(volumeMounts).toContainEqual({ name: "live", mountPath: "/etc/service/access", readOnly: true });
+  });
+
   it("leave the pod's description in the clear", async () => {
     const registered = await deployed([secret]);
     const deployment = registered.find(({ type }) => type === "kubernetes:apps/v1:Deployment");

@@ -119,6 +119,7 @@ const files: Words<RenderedFile> = {
   path: change({ files: [file] }, { files: [{ ...file, path: "/etc/other" }] }),
   content: change({ files: [file] }, { files: [{ ...file, content: "other" }] }),
   executable: change({ files: [file] }, { files: [{ ...file, executable: true }] }),
+  live: change({ files: [file] }, { files: [{ ...file, live: true }] }),
 };
 const scale: Words<Scale> = {
   most: change({ scale: scaled }, { scale: { ...scaled, most: 4 } }),

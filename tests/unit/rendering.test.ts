@@ -1,6 +1,7 @@
 import { pbkdf2Sync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { goDuration, startCommand } from "../../infra/platforms/docker";
+import { hashPassword } from "../../infra/password";
 import { renderProperties } from "../../infra/properties";
 import { renderCatalog } from "../../infra/services/catalog";
 import { renderDatabases } from "../../infra/services/database-access";
@@ -10,7 +11,6 @@ import type { SparkSettings } from "../../infra/services/spark-defaults";
 import {
   renderIcebergCatalog,
   renderJvm,
-  renderPassword,
   renderServer,
   renderWorker,
   renderWorkerRules,
@@ -122,8 +122,7 @@ describe("rendered files", () => {
   });
 
   it("hash Trino's password the way that Trino checks it", () => {
-    const [user, iterations, salt, hash] = renderPassword("ana", "secret", "00ff").trim().split(":");
-    expect(user).toBe("ana");
+    const [iterations, salt, hash] = hashPassword("secret", "00ff").split(":");
     const expected = pbkdf2Sync("secret", Buffer.from(salt ?? "", "hex"), Number(iterations), 32, "sha1");
     expect(hash).toBe(expected.toString("hex"));
   });

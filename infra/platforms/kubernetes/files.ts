@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { basename, dirname } from "node:path/posix";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Program, RenderedFile } from "../../workload";
@@ -39,14 +40,16 @@ const mostBytes = 1024 * 1024;
  *
  * Each file is mounted alone, at its own path: the image's files beside it stay, and no folder of links takes their
  * place, in which Airflow would see each DAG twice. Such a mount never changes under a running program: a new content
- * comes with a new pod.
+ * comes with a new pod. Live files are for a program that looks again: their folders are mounted whole, and change under
+ * it, about a minute later.
  */
 export function mountFiles(
   program: Pick<Program, "name" | "files">,
   args: FilesArgs,
   options: pulumi.CustomResourceOptions,
 ): MountedFiles {
-  const files = program.files ?? [];
+  const live = (program.files ?? []).filter((file) => file.live === true);
+  const files = (program.files ?? []).filter((file) => file.live !== true);
   assertDistinctKeys(program.name, files);
   const plain = files.filter((file): file is RenderedFile & { content: string } => isPlain(file));
   const secret = files.filter((file) => !isPlain(file));
@@ -79,6 +82,21 @@ export function mountFiles(
     );
     add({ name: "secrets", secret: { secretName: kept.metadata.name, ...modes(secret) } }, secret);
   }
+  const folders = [...new Set(live.map(({ path }) => dirname(path)))];
+  folders.forEach((folder, index) => {
+    const name = index === 0 ? "live" : `live-${index + 1}`;
+    const inside = live.filter(({ path }) => dirname(path) === folder);
+    const kept = new kubernetes.core.v1.Secret(
+      `${program.name}-${name}`,
+      {
+        metadata,
+        stringData: Object.fromEntries(inside.map(({ path, content }) => [basename(path), content])),
+      },
+      options,
+    );
+    result.volumes.push({ name, secret: { secretName: kept.metadata.name, ...modes(inside, basename) } });
+    result.mounts.push({ name, mountPath: folder, readOnly: true });
+  });
   args.mounted.forEach(({ folder, secretName }, index) => {
     const name = `mounted-${index}`;
     result.volumes.push({ name, secret: { secretName, defaultMode: readable } });
@@ -110,11 +128,11 @@ const readable = 0o444;
 const executableMode = 0o555;
 
 /** The process inside is no root, and may not change what it was given. */
-function modes(files: RenderedFile[]) {
+function modes(files: RenderedFile[], keyOf: (path: string) => string = fileKey) {
   if (!files.some(({ executable }) => executable === true)) return { defaultMode: readable };
   const items = files.map(({ path, executable }) => ({
-    key: fileKey(path),
-    path: fileKey(path),
+    key: keyOf(path),
+    path: keyOf(path),
     mode: executable === true ? executableMode : readable,
   }));
   return { items };
