@@ -4,6 +4,7 @@ import type { Secrets } from "../secrets";
 import type { Source } from "../sources";
 import type { Scale, Workload } from "../workload";
 import type { Catalog } from "./catalog";
+import { heapOf } from "./jvm";
 import type { ObjectStorage } from "./object-storage";
 import { extraJars, renderSparkDefaults, sparkPorts } from "./spark-defaults";
 import type { SourceCredentials } from "./spark-defaults";
@@ -44,8 +45,8 @@ export const sparkDefaultsFile = "/opt/spark/conf/spark-defaults.conf";
 /** What an executor needs beside its heap, as a share of it and at least in MiB. Spark's own rule. */
 const overhead = (heapMiB: number) => Math.max(384, Math.ceil(heapMiB / 10));
 
-/** Of a daemon's memory: the rest is for what a JVM needs beside it. */
-const heapOf = (memoryMiB: number) => Math.max(256, Math.floor(memoryMiB * 0.6));
+/** A worker only starts and ends executors, whatever memory they have, MiB. */
+const workerHeap = 256;
 
 /** Spark's own cluster: a master, any number of workers, and the history server. */
 export class Spark extends pulumi.ComponentResource {
@@ -53,14 +54,12 @@ export class Spark extends pulumi.ComponentResource {
   /** spark-defaults.conf for programs that submit jobs. Holds secrets. */
   readonly defaults: pulumi.Output<string>;
   readonly deployment: Deployment;
-  private readonly environment: Record<string, string>;
   private readonly eventsFolder: pulumi.Output<string>;
 
   constructor(name: string, args: SparkArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Spark", name, {}, options);
     this.eventsFolder = pulumi.interpolate`s3a://${args.objectStore.buckets.events}/spark-events/`;
     this.defaults = this.renderedDefaults(args);
-    this.environment = { SPARK_NO_DAEMONIZE: "true", SPARK_DAEMON_MEMORY: "256m" };
 
     const master = this.deployMaster(args);
     const workers = this.deployWorkers(args, master);
@@ -115,6 +114,7 @@ export class Spark extends pulumi.ComponentResource {
             { name: "blocks", port: sparkPorts.executorBlocks, span: sparkPorts.span },
           ],
           health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${page}/json/`],
+          heapMiB: workerHeap,
           // The worker itself takes up to 400 MiB.
           memoryMiB: 400 + executors,
         }),
@@ -135,7 +135,6 @@ export class Spark extends pulumi.ComponentResource {
         arguments: [],
         environment: {
           SPARK_DAEMON_CLASSPATH: extraJars,
-          SPARK_DAEMON_MEMORY: `${heapOf(args.historyMemoryMiB)}m`,
           SPARK_HISTORY_OPTS: pulumi
             .all([
               pulumi.interpolate`-Dspark.history.fs.logDirectory=${this.eventsFolder}`,
@@ -167,6 +166,8 @@ export class Spark extends pulumi.ComponentResource {
       ports: Workload["ports"];
       health: string[];
       memoryMiB: number;
+      /** By the memory, if absent. */
+      heapMiB?: number;
     },
   ): Workload {
     return {
@@ -182,7 +183,8 @@ export class Spark extends pulumi.ComponentResource {
         ...daemon.arguments,
       ],
       environment: {
-        ...this.environment,
+        SPARK_NO_DAEMONIZE: "true",
+        SPARK_DAEMON_MEMORY: `${daemon.heapMiB ?? heapOf(daemon.memoryMiB)}m`,
         SPARK_MASTER_OPTS: "-Dspark.master.rest.enabled=false",
         ...daemon.environment,
       },

@@ -1,5 +1,6 @@
 import { renderProperties } from "../properties";
 import { drainUser } from "../users";
+import { heapOf } from "./jvm";
 
 export const etc = "/etc/trino";
 /** TLS and passwords: what clients use. */
@@ -7,11 +8,11 @@ export const clientPort = 8443;
 /** Where coordinator and workers talk to each other; closed to everybody else. */
 export const internalPort = 8080;
 
-/** JVM options. Heap is six tenths of the container's memory: the rest is direct buffers, metaspace and code. */
+/** JVM options, by the container's memory. */
 export function renderJvm(memoryMiB: number): string {
   return [
     "-server",
-    `-Xmx${Math.floor(memoryMiB * 0.6)}M`,
+    `-Xmx${heapOf(memoryMiB)}M`,
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-OmitStackTraceInFastThrow",
     "-XX:ReservedCodeCacheSize=192M",

@@ -135,6 +135,14 @@ beforeAll(async () => {
 });
 
 describe("the dev stack", () => {
+  it("gives Spark's master and history server heaps by their memory", () => {
+    for (const name of ["spark-master", "spark-history"]) {
+      const { envs, memory } = container(name);
+      expect(envs, name).toContain(`SPARK_DAEMON_MEMORY=${Math.floor(memory * 0.6)}m`);
+    }
+    expect(container("spark-worker-1").envs).toContain("SPARK_DAEMON_MEMORY=256m");
+  });
+
   it("runs each process of each service in a container of its own", () => {
     expect([...containers().keys()].sort()).toEqual([
       "airflow-api",
