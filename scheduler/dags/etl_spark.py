@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param
 
-from lakestack.assets import table_asset
+from lakestack.assets import checked_asset, table_asset
+from lakestack.audit import AuditedIngestOperator
 from lakestack.ingest import IngestOperator
 from lakestack.intervals import MONTH_PATTERN, days_of_month, days_of_run
 from lakestack.pages import links
@@ -32,6 +33,20 @@ def late(source: Source) -> str:
     return f"The {source.late_days} days before are read again, for objects that came late."
 
 
+def outlets(source: Source) -> list[Asset]:
+    """What a batch updates: the table, and where all checks come before it is published, the checked table as well."""
+    checked = source.blocks and all(check.blocks for check in source.checks)
+    return [table_asset(source), *([checked_asset(source)] if checked else [])]
+
+
+def ingest(source: Source, **settings: Any) -> IngestOperator:  # noqa: ANN401
+    """The task of a pipeline. Where checks block, batches come one after another: each has the table to itself."""
+    if source.blocks:
+        slots = source.parallel_jobs
+        return AuditedIngestOperator(task_id="ingest", source=source, pool_slots=slots, **settings)
+    return IngestOperator(task_id="ingest", source=source, **settings)
+
+
 def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN401
     """What the daily and the monthly pipeline of a source share."""
     return DAG(
@@ -41,7 +56,7 @@ def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN4
         # Runs of one source may meet: each row still arrives once.
         max_active_runs=max(4, source.parallel_jobs),
         start_date=source.start_date,
-        default_args={**task_settings(source), "pool": source.pool, "outlets": [table_asset(source)]},
+        default_args={**task_settings(source), "pool": source.pool, "outlets": outlets(source)},
         tags=["lakestack", "spark", source.name],
         **settings,
     )
@@ -54,7 +69,7 @@ for source in load_sources():
         schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
         doc_md=DAILY.format(source=source.name, table=source.table, late=late(source), links=links(source)),
     ) as daily:
-        IngestOperator(task_id="ingest", source=source, days=days_of_run, late_days=source.late_days)
+        ingest(source, days=days_of_run, late_days=source.late_days)
 
     with pipeline(
         source,
@@ -67,5 +82,5 @@ for source in load_sources():
             )
         },
     ) as monthly:
-        IngestOperator(task_id="ingest", source=source, days=days_of_month)
+        ingest(source, days=days_of_month)
     globals().update({daily.dag_id: daily, monthly.dag_id: monthly})

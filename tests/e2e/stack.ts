@@ -65,6 +65,17 @@ const nowhere = {
   columns: { id: "varchar" },
 };
 
+/** One whose batches are checked before anybody sees them. */
+const audited = {
+  name: "audited",
+  bucket: "source",
+  prefix: "Audited/",
+  table: "newtral.audited",
+  key: ["id"],
+  columns: { id: "varchar", price: "integer" },
+  checks: [{ check: "range", columns: ["price"], least: 0, onFailure: "block" }],
+};
+
 /** What the tests declare beside what sources.yaml does, by the name of the source. */
 const additions: Record<string, object> = {
   media: {
@@ -88,7 +99,7 @@ export async function configure(): Promise<void> {
     sources: { name: string }[];
   };
   const declared = sources.map((source) => ({ ...source, ...additions[source.name] }));
-  await writeFile(sourcesFile, stringify({ sources: [...declared, nowhere] }));
+  await writeFile(sourcesFile, stringify({ sources: [...declared, nowhere, audited] }));
   if (existsSync(configFile)) return;
   const settings = {
     platform: "docker",
