@@ -47,6 +47,16 @@ function keyFaults(check: Readable, here: (...path: Path) => Path): Found[] {
         expected: `with ${name} only ${list(known)}`,
       })),
     ...boundFaults(name, check, here),
+    // It gets worse while no batch comes, and then there is none to refuse.
+    ...(name === "freshness" && check["onFailure"] === "block"
+      ? [
+          {
+            path: here("onFailure"),
+            found: show("block"),
+            expected: "warn or fail: freshness is of the table",
+          },
+        ]
+      : []),
   ];
 }
 

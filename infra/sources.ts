@@ -104,7 +104,8 @@ export interface Check {
   hours?: number;
   /** With rowCount: how many days before are compared with. */
   days?: number;
-  onFailure: "warn" | "fail";
+  /** With block the batch is checked on a branch of the catalog, and readers see it when its checks have passed. */
+  onFailure: "warn" | "fail" | "block";
 }
 
 /** A declaration as the file has it, once it fits the schema. */

@@ -5,9 +5,10 @@ for those whose schedule is every some minutes.
 
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param
 
-from lakestack.assets import table_asset
+from lakestack.assets import checked_asset, table_asset
+from lakestack.audit import AuditedIngestOperator
 from lakestack.ingest import IngestOperator
 from lakestack.intervals import MONTH_PATTERN, days_of_month, days_of_run
 from lakestack.pages import links
@@ -51,6 +52,20 @@ def late(source: Source) -> str:
     return f"The {source.late_days} days before are read again, for objects that came late."
 
 
+def outlets(source: Source) -> list[Asset]:
+    """What a batch updates: the table, and where all checks come before it is published, the checked table as well."""
+    checked = source.blocks and all(check.blocks for check in source.checks)
+    return [table_asset(source), *([checked_asset(source)] if checked else [])]
+
+
+def ingest(source: Source, **settings: Any) -> IngestOperator:  # noqa: ANN401
+    """The task of a pipeline. Where checks block, batches come one after another: each has the table to itself."""
+    if source.blocks:
+        slots = source.parallel_jobs
+        return AuditedIngestOperator(task_id="ingest", source=source, pool_slots=slots, **settings)
+    return IngestOperator(task_id="ingest", source=source, **settings)
+
+
 def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN401
     """What all pipelines of a source share."""
     shared: dict[str, Any] = {
@@ -59,7 +74,7 @@ def pipeline(source: Source, period: str, **settings: Any) -> DAG:  # noqa: ANN4
         # Runs of one source may meet: each row still arrives once.
         "max_active_runs": max(4, source.parallel_jobs),
         "start_date": source.start_date,
-        "default_args": {**task_settings(source), "pool": source.pool, "outlets": [table_asset(source)]},
+        "default_args": {**task_settings(source), "pool": source.pool, "outlets": outlets(source)},
         "tags": ["lakestack", "spark", source.name],
     }
     return DAG(f"etl_spark_{source.name}_{period}", **{**shared, **settings})
@@ -76,14 +91,7 @@ def incremental_pipeline(source: Source) -> DAG:
         max_active_runs=1,
         doc_md=INCREMENTAL.format(source=source.name, table=source.table, late_days=days, links=links(source)),
     ) as dag:
-        IngestOperator(
-            task_id="ingest",
-            source=source,
-            days=days_of_run,
-            late_days=source.late_days,
-            only_new=True,
-            local=True,
-        )
+        ingest(source, days=days_of_run, late_days=source.late_days, only_new=True, local=True)
     return dag
 
 
@@ -97,7 +105,7 @@ def daily_pipeline(source: Source) -> DAG:
         doc_md=DAILY.format(source=source.name, table=source.table, late=late(source), links=links(source)),
     ) as dag:
         late_days = 0 if source.incremental else source.late_days
-        IngestOperator(task_id="ingest", source=source, days=days_of_run, late_days=late_days, local=True)
+        ingest(source, days=days_of_run, late_days=late_days, local=True)
     return dag
 
 
@@ -114,7 +122,7 @@ def monthly_pipeline(source: Source) -> DAG:
             )
         },
     ) as dag:
-        IngestOperator(task_id="ingest", source=source, days=days_of_month)
+        ingest(source, days=days_of_month)
     return dag
 
 

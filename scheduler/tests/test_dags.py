@@ -206,6 +206,39 @@ def test_checks_wait_for_the_table_s_asset_and_have_one_of_their_own(declare: Ca
     assert "(/dags/check_media)" in (bag.dags["maintain_media"].doc_md or "")
 
 
+BLOCKING = {"check": "notNull", "columns": ["id"], "onFailure": "block"}
+
+
+def test_a_source_whose_checks_block_has_its_batches_one_after_another_and_a_way_to_settle_refused_ones(
+    declare: Callable[..., Path],
+) -> None:
+    declare(checks=[BLOCKING])
+    bag = load()
+    assert bag.import_errors == {}
+    for period in ("daily", "monthly"):
+        [task] = bag.dags[f"etl_spark_media_{period}"].tasks
+        assert type(task).__name__ == "AuditedIngestOperator"
+        assert (task.task_id, task.pool, task.pool_slots) == ("ingest", "source_media", 4)
+        assert [asset.name for asset in task.outlets] == ["newtral.media", "newtral.media checked"]
+    assert "check_media" not in bag.dags, "all its checks come before the batch is published"
+    assert type(bag.dags["etl_spark_tiktokcomment_daily"].tasks[0]).__name__ == "IngestOperator"
+    publish = bag.dags["publish_media"]
+    assert "publish_tiktokcomment" not in bag.dags
+    assert publish.params.get_param("branch").resolve("audit_media_0123456789ab") == "audit_media_0123456789ab"
+    for branch in ("main", "audit_tiktokcomment_0123456789ab"):
+        with pytest.raises(ParamValidationError):
+            publish.params.get_param("branch").resolve(branch)
+    assert "(/dags/publish_media)" in (bag.dags["maintain_media"].doc_md or "")
+
+
+def test_checks_that_block_leave_the_others_to_their_own_run(declare: Callable[..., Path]) -> None:
+    declare(checks=[BLOCKING, *CHECKS])
+    bag = load()
+    assert "check_media" in bag.dags
+    [task] = bag.dags["etl_spark_media_daily"].tasks
+    assert [asset.name for asset in task.outlets] == ["newtral.media"]
+
+
 def test_the_age_of_a_table_is_asked_for_by_the_clock(declare: Callable[..., Path]) -> None:
     declare(checks=[*CHECKS, FRESHNESS])
     assert "0 * * * *" in schedule_of(load().dags["check_media"])
@@ -225,7 +258,13 @@ def test_a_broken_file_of_sources_is_named(declare: Callable[..., Path], content
     file = declare()
     file.write_text(content)
     errors = load().import_errors
-    assert sorted(Path(name).name for name in errors) == ["check.py", "etl_spark.py", "maintain.py", "replay.py"]
+    assert sorted(Path(name).name for name in errors) == [
+        "check.py",
+        "etl_spark.py",
+        "maintain.py",
+        "publish.py",
+        "replay.py",
+    ]
     error = next(iter(errors.values()))
     assert f"{file} does not hold the declared sources" in error
     assert "run pulumi up" in error

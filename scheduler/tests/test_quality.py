@@ -121,3 +121,16 @@ def test_verdicts_become_rows_and_quotes_do_no_harm() -> None:
         "INSERT INTO \"newtral\".\"media_checks\" VALUES (current_timestamp, 'r''1', 'notNull', 'title', false, "
         "'it''s null', 'no null', 'fail')"
     )
+
+
+def test_what_blocks_is_asked_of_the_branch_and_by_itself() -> None:
+    blocking, other = check("notNull", "id", blocks=True), check("notNull", "title")
+    trino = Trino([1, 0])
+    source = source_with(blocking, other)
+    [verdict] = run_checks(trino, source, day, blocking=True, state="0123abcd")
+    assert verdict.check == blocking
+    assert 'FROM "newtral"."media#0123abcd" WHERE' in trino.asked[0]
+    [verdict] = run_checks(Trino([1, 0]), source, day)
+    assert verdict.check == other
+    keep_verdicts(kept := Trino([], [], []), source, [Verdict(blocking, False, "1 of 1", "none")], "r")
+    assert "'block')" in kept.asked[-1]

@@ -75,6 +75,17 @@ const live = {
   maintenance: { smallFiles: 2 },
 };
 
+/** One whose batches are checked before anybody sees them. */
+const audited = {
+  name: "audited",
+  bucket: "source",
+  prefix: "Audited/",
+  table: "newtral.audited",
+  key: ["id"],
+  columns: { id: "varchar", price: "integer" },
+  checks: [{ check: "range", columns: ["price"], least: 0, onFailure: "block" }],
+};
+
 /** What the tests declare beside what sources.yaml does, by the name of the source. */
 const additions: Record<string, object> = {
   media: {
@@ -99,7 +110,10 @@ export async function configure(): Promise<void> {
   };
   const declared = sources.map((source) => ({ ...source, ...additions[source.name] }));
   const media = sources.find(({ name }) => name === "media");
-  await writeFile(sourcesFile, stringify({ sources: [...declared, nowhere, { ...media, ...live }] }));
+  await writeFile(
+    sourcesFile,
+    stringify({ sources: [...declared, nowhere, { ...media, ...live }, audited] }),
+  );
   if (existsSync(configFile)) return;
   const settings = {
     platform: "docker",

@@ -260,6 +260,7 @@ describe("a check", () => {
   it.each([
     "{ check: notNull, columns: [id, n, created_at_etl] }",
     "{ check: unique, columns: [id, n], onFailure: fail }",
+    "{ check: rowCount, least: 1, onFailure: block }",
     "{ check: range, columns: [n], least: 0 }",
     "{ check: freshness, columns: [at], hours: 24 }",
     "{ check: rowCount, least: 50, most: 200, days: 14 }",
@@ -285,7 +286,11 @@ describe("a check", () => {
     ],
     ["{ check: freshness, columns: [at] }", "11 sources[0].checks[0].hours: nothing"],
     ["{ check: rowCount }", "11 sources[0].checks[0].least: nothing"],
-    ["{ check: rowCount, least: 1, onFailure: block }", '11 sources[0].checks[0].onFailure: "block"'],
+    ["{ check: rowCount, least: 1, onFailure: stop }", '11 sources[0].checks[0].onFailure: "stop"'],
+    [
+      "{ check: freshness, columns: [at], hours: 2, onFailure: block }",
+      '11 sources[0].checks[0].onFailure: "block"',
+    ],
   ])("is not %s", (text, fault) => {
     expect(faultsOf(checks(text))).toEqual([fault]);
   });

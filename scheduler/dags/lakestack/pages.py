@@ -15,8 +15,10 @@ def links(source: Source) -> str:
         "maintenance": f"maintain_{source.name}",
         "replay": f"replay_{source.name}",
     }
-    if source.checks:
+    if any(not check.blocks for check in source.checks):
         dags["checks"] = f"check_{source.name}"
+    if source.blocks:
+        dags["refused batches"] = f"publish_{source.name}"
     rows = {
         "table": f"`iceberg.{source.table}` in Trino",
         "rows that could not be read": f"`iceberg.{source.table}_quarantine`",

@@ -1,7 +1,7 @@
 """The declared checks of a table, asked through Trino."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -27,20 +27,27 @@ class Verdict:
         return f"{self.check.kind}{columns}: {self.found}, expected {self.expected}"
 
 
-def run_checks(ask: Ask, source: Source, days: Days | None) -> list[Verdict]:
+def run_checks(
+    ask: Ask, source: Source, days: Days | None, *, blocking: bool = False, state: str | None = None
+) -> list[Verdict]:
     """
-    Runs the checks of a source.
+    Runs checks of a source.
 
     Args:
         ask: Of Trino.
         source: Whose table.
         days: Of the batch. notNull and range look at the rows of these days' objects, unique at the keys of these rows,
             and rowCount compares each of these days. None: no batch has come, and only the freshness is asked for.
+        blocking: Whether those that block are run, or the others.
+        state: A commit of the catalog, at which the table is looked at; as readers see it by default.
     """
+    if state is not None:
+        # Nessie takes what follows the sign for a commit. Trino takes no branch's name there.
+        source = replace(source, table=f"{source.table}#{state}")
     return [
         _judges[check.kind](ask, source, check, days)
         for check in source.checks
-        if days is not None or check.kind == "freshness"
+        if check.blocks == blocking and (days is not None or check.kind == "freshness")
     ]
 
 
@@ -134,7 +141,7 @@ def keep_verdicts(ask: Ask, source: Source, verdicts: Sequence[Verdict], run_id:
             str(verdict.passed).lower(),
             _text(verdict.found),
             _text(verdict.expected),
-            _text("fail" if verdict.check.fails else "warn"),
+            _text("block" if verdict.check.blocks else "fail" if verdict.check.fails else "warn"),
         )
         for verdict in verdicts
     ]

@@ -13,7 +13,8 @@ from typing import Any
 class Check:
     """
     What must be true of a table. `kind` is notNull, unique, range, freshness or rowCount. With rowCount `least` and
-    `most` are per cent of the `days` before. One that `fails` fails the run of the checks.
+    `most` are per cent of the `days` before. One that `fails` fails the run of the checks; one that `blocks` keeps the
+    batch from readers.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Check:
     hours: float | None
     days: int
     fails: bool
+    blocks: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Source:
     def pool(self) -> str:
         """The pool of all jobs that work on the source's table."""
         return f"source_{self.name}"
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a batch is checked before readers see it."""
+        return any(check.blocks for check in self.checks)
 
 
 def sources_file() -> Path:
@@ -119,6 +126,7 @@ def _check(declared: dict[str, Any]) -> Check:
         hours=declared.get("hours"),
         days=declared.get("days", 7),
         fails=declared["onFailure"] == "fail",
+        blocks=declared["onFailure"] == "block",
     )
 
 

@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("--only-new", action="store_true", help="read only objects that the table does not have yet")
     job.add_argument("--run-id", default=f"manual-{uuid.uuid4()}", help="names the run in the tables")
     job.add_argument("--local-mib", type=int, default=0, help="so much text is read here, more of it on the cluster")
+    job.add_argument("--catalog-uri", help="where the catalog's tables are, for example on a branch of it")
     job = jobs.add_parser("replay", help="try again the rows that were kept aside")
     job.set_defaults(run=_run_replay)
     job.add_argument("--reason", help="only those whose reason has this text in it")
@@ -127,11 +128,12 @@ def _run_ingest(parsed: argparse.Namespace) -> Result:
             most_bytes=most_bytes,
         )
 
+    uri = parsed.catalog_uri
     if parsed.local_mib:
         # Waiting for an executor takes longer than reading a few files.
-        with suppress(TooLargeError), _session(name, parsed.cores, local=True) as spark:
+        with suppress(TooLargeError), _session(name, parsed.cores, local=True, catalog_uri=uri) as spark:
             return work(spark, parsed.local_mib << 20)
-    with _session(name, parsed.cores) as spark:
+    with _session(name, parsed.cores, catalog_uri=uri) as spark:
         return work(spark)
 
 
@@ -164,9 +166,11 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
 
 
 @contextmanager
-def _session(name: str, cores: int, *, local: bool = False) -> Iterator[SparkSession]:
-    """A Spark application, on the cluster or, if `local`, in this process."""
+def _session(name: str, cores: int, *, local: bool = False, catalog_uri: str | None = None) -> Iterator[SparkSession]:
+    """A Spark application, on the cluster or, if `local`, in this process. `catalog_uri` is where its tables are."""
     builder = SparkSession.builder.appName(name).config("spark.cores.max", str(cores))
+    if catalog_uri is not None:
+        builder = builder.config(f"spark.sql.catalog.{CATALOG}.uri", catalog_uri)
     if local:
         builder = builder.master(f"local[{cores}]")
         for setting, value in _ALONE.items():
