@@ -70,7 +70,7 @@ export interface Resources {
   cpus?: number;
 }
 
-/** More instances under load, fewer without. `replicas` is the least. */
+/** More instances under load, fewer without. `replicas` is the least. A fixed number is one that is least and most. */
 export interface Scale {
   /** Instances at most. */
   most: number;

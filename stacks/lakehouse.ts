@@ -211,16 +211,18 @@ function text(
 /** A single instance has no number. */
 const several = (count: number) => (count === 1 ? undefined : count);
 
-/** More instances when the present ones use a share of the cores that they have; of one, if that is open. */
+/**
+ * More instances when the present ones use a share of the cores that they have; of one, if that is open. Where `most` is
+ * not above `least`, always `least` of them.
+ */
 function scale(
   { scaleBusyPercent, scaleIdleSeconds }: StackConfig,
   least: number,
   most: number,
   coresOfEach: number,
-): Scale | undefined {
-  if (most <= least) return undefined;
+): Scale {
   return {
-    most,
+    most: Math.max(least, most),
     busyCores: (scaleBusyPercent / 100) * Math.max(1, coresOfEach),
     idleSeconds: scaleIdleSeconds,
   };

@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform, TaskRunner } from "../platform";
 import type { Port, Program, Task, Workload } from "../workload";
-import { holdsNumber, keepAvailable, leftAlone, scaleWithLoad } from "./kubernetes/availability";
+import { keepAvailable, leftAlone, mostInstances, scaleWithLoad } from "./kubernetes/availability";
 import { openDoor } from "./kubernetes/doors";
 import type { Door } from "./kubernetes/doors";
 import { mountFiles } from "./kubernetes/files";
@@ -161,23 +161,18 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
     pod: PodArgs,
     options: pulumi.CustomResourceOptions,
   ): pulumi.Resource {
-    const several = (workload.replicas ?? 1) > 1 || workload.scale !== undefined;
     return new kubernetes.apps.v1.Deployment(
       workload.name,
       {
-        metadata: {
-          name: workload.name,
-          namespace: this.namespace,
-          labels: pod.labels,
-          annotations: holdsNumber(workload),
-        },
+        metadata: { name: workload.name, namespace: this.namespace, labels: pod.labels },
         spec: {
           replicas: workload.replicas ?? 1,
           revisionHistoryLimit: 2,
           // Of a single one there must never be two: they would share a name, and their work.
-          strategy: several
-            ? { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } }
-            : { type: "Recreate" },
+          strategy:
+            mostInstances(workload) > 1
+              ? { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } }
+              : { type: "Recreate" },
           selector: { matchLabels: pod.labels },
           template: servicePod(workload, pod),
         },
@@ -195,12 +190,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource implements Plat
     return new kubernetes.apps.v1.StatefulSet(
       workload.name,
       {
-        metadata: {
-          name: workload.name,
-          namespace: this.namespace,
-          labels: pod.labels,
-          annotations: holdsNumber(workload),
-        },
+        metadata: { name: workload.name, namespace: this.namespace, labels: pod.labels },
         spec: {
           replicas: workload.replicas ?? 1,
           serviceName: instancesService(workload.name),

@@ -196,7 +196,9 @@ describe("the Kubernetes stack", () => {
   });
 
   it("scales Trino's workers with load, and then gives a number for their beginning only", async () => {
-    const [scale] = kind("autoscaling/v2:HorizontalPodAutoscaler");
+    const scale = kind("autoscaling/v2:HorizontalPodAutoscaler").find(
+      ({ name }) => name === "trino-worker-scale",
+    );
     expect(scale?.inputs).toMatchObject({
       spec: {
         minReplicas: 2,
@@ -214,12 +216,11 @@ describe("the Kubernetes stack", () => {
       inputs: { spec: { replicas: 2 } },
       ignoreChanges: ["spec.replicas"],
     });
-    // Nor does a number that an autoscaler has left behind stand in the way of a fixed one.
-    expect(worker("spark-worker")).toMatchObject({
-      inputs: { metadata: { annotations: { "pulumi.com/patchForce": "true" } } },
-      ignoreChanges: [],
-    });
-    expect(worker("trino-worker").inputs).not.toHaveProperty("metadata.annotations");
+    // A fixed number is its autoscaler's as well, or one that is switched off would set its own once more.
+    expect(worker("spark-worker").ignoreChanges).toEqual(["spec.replicas"]);
+    expect(
+      graph.one("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "spark-worker-scale").inputs,
+    ).toMatchObject({ spec: { minReplicas: 2, maxReplicas: 2 } });
   }, 60_000);
 
   it("drains a Trino worker before it goes", () => {

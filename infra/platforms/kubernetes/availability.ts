@@ -8,13 +8,18 @@ interface AvailabilityArgs {
   selector: Labels;
 }
 
+/** How many instances there may be at a time. */
+export function mostInstances({ replicas, scale }: Workload): number {
+  return scale?.most ?? replicas ?? 1;
+}
+
 /** Of several instances, at most one goes at a time when nodes are emptied. A single one may go: nobody could stay. */
 export function keepAvailable(
   workload: Workload,
   { namespace, selector }: AvailabilityArgs,
   options: pulumi.CustomResourceOptions,
 ): void {
-  if ((workload.replicas ?? 1) < 2 && workload.scale === undefined) return;
+  if (mostInstances(workload) < 2) return;
   new kubernetes.policy.v1.PodDisruptionBudget(
     `${workload.name}-budget`,
     {
@@ -30,7 +35,11 @@ export function keepAvailable(
   );
 }
 
-/** More instances while the present ones are busy; fewer, one at a time, when they have long been idle. */
+/**
+ * More instances while the present ones are busy; fewer, one at a time, when they have long been idle. What can scale has
+ * an autoscaler even while its number is fixed: else one that is switched off would, before Pulumi comes to remove it,
+ * take back the number that was just set.
+ */
 export function scaleWithLoad(
   workload: Workload,
   kind: "Deployment" | "StatefulSet",
@@ -77,9 +86,4 @@ export function scaleWithLoad(
  */
 export function leftAlone({ scale }: Workload): string[] {
   return scale === undefined ? [] : ["spec.replicas"];
-}
-
-/** A fixed number is the program's, whoever has set it before: an autoscaler that is switched off still owns it. */
-export function holdsNumber({ replicas, scale }: Workload): Record<string, string> | undefined {
-  return replicas === undefined || scale !== undefined ? undefined : { "pulumi.com/patchForce": "true" };
 }

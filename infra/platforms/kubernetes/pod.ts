@@ -1,6 +1,7 @@
 import type * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { DataVolume, HealthCheck, Program, Resources, Workload } from "../../workload";
+import { mostInstances } from "./availability";
 import { scratchFolders } from "./files";
 import type { MountedFiles } from "./files";
 import type { Labels } from "./names";
@@ -175,7 +176,7 @@ export function probes(
 
 /** Equal instances on different nodes and in different zones, as far as there are any. */
 function spread(workload: Workload, labels: Labels): PodSpec["topologySpreadConstraints"] {
-  if ((workload.replicas ?? 1) < 2 && workload.scale === undefined) return [];
+  if (mostInstances(workload) < 2) return [];
   return ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
     topologyKey,
     maxSkew: 1,
