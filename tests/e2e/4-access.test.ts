@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { hashPassword } from "../../infra/password";
 import { projectFolder } from "../../toolchain/project";
+import { runToSuccess } from "./airflow";
 import { container, docker } from "./docker";
 import { command, npmRun, outputs, pulumi, shell } from "./lakestack";
 import { configFile, stackName } from "./stack";
@@ -234,6 +235,7 @@ describe("the other roles", () => {
   });
 
   test("Airflow works as a user of its own", async () => {
+    await runToSuccess("create_tables", { id: "as-its-own-user" });
     const users = await query(
       "SELECT DISTINCT \"user\" FROM system.runtime.queries WHERE source LIKE 'airflow%' OR \"user\" = 'airflow'",
     );
