@@ -125,11 +125,15 @@ export async function runToSuccess(dagId: string, start: Trigger, seconds?: numb
 export async function taskLog(task: TaskInstance): Promise<string[]> {
   const { dag_id, dag_run_id, task_id, try_number, map_index } = task;
   const path = `${runPath(dag_id, dag_run_id)}/taskInstances/${task_id}/logs/${try_number}?map_index=${map_index}`;
-  const { content } = await ask<{ content: ({ event?: string } | string)[] }>(
+  const { content } = await ask<{ content: ({ event?: string; reason?: string } | string)[] }>(
     "GET",
     `${path}&full_content=true`,
   );
-  return content.map((line) => (typeof line === "string" ? line : (line.event ?? "")));
+  return content.map((line) =>
+    typeof line === "string"
+      ? line
+      : [line.event, line.reason].filter((part) => part !== undefined).join(" "),
+  );
 }
 
 /** The end of the log of each task of a run that has failed. */
