@@ -1,11 +1,14 @@
+import { isEverybody, statements } from "./aws-rules";
+import type { Options } from "./rule";
 import { property, type Subject, unknown } from "./subject";
-import { isEverybody, statements } from "./rules";
 
 /** What the resources of a stack must be like together. */
 export interface StackRule {
   name: string;
   description: string;
-  check: (subjects: Subject[], options: { throwAway: boolean }) => { subject: Subject; message: string }[];
+  /** The option that it heeds. Default: none. */
+  option?: keyof Options;
+  check: (subjects: Subject[], options: Options) => { subject: Subject; message: string }[];
 }
 
 /** Resources whose loss is the loss of data. */
@@ -44,8 +47,9 @@ export const stackRules: StackRule[] = [
   {
     name: "data-protected",
     description: "What holds data can't be deleted by mistake, except in a throw-away stack.",
+    option: "throwAway",
     check: (subjects, { throwAway }) =>
-      throwAway
+      throwAway === true
         ? []
         : subjects.flatMap((subject) => {
             const faults: string[] = [];
