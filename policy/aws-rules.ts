@@ -14,19 +14,22 @@ export const awsRules: Rule[] = [
   {
     name: "database-durable",
     description: "A database stands in two zones and can be set back to any moment of the last week or more.",
-    types: ["aws:rds/instance:Instance"],
+    types: ["aws:rds/instance:Instance", "aws:rds/cluster:Cluster"],
     check: (subject) => [
-      ...expected(subject, { multiAz: true }),
+      // A cluster's zones are those of its instances.
+      ...(subject.type === "aws:rds/cluster:Cluster" ? [] : expected(subject, { multiAz: true })),
       ...atLeast(subject, "backupRetentionPeriod", 7),
     ],
   },
   {
     name: "database-password",
     description: "The master password is made, kept and changed by AWS: nobody chooses it.",
-    types: ["aws:rds/instance:Instance"],
+    types: ["aws:rds/instance:Instance", "aws:rds/cluster:Cluster"],
     check: (subject) => [
       ...expected(subject, { manageMasterUserPassword: true }),
-      ...(property(subject, "password") === undefined ? [] : ["password is set, expected none"]),
+      ...["password", "masterPassword"].flatMap((path) =>
+        property(subject, path) === undefined ? [] : [`${path} is set, expected none`],
+      ),
     ],
   },
   {
@@ -34,12 +37,14 @@ export const awsRules: Rule[] = [
     description: "What is stored is encrypted with a key of the stack's own.",
     types: [
       "aws:rds/instance:Instance",
+      "aws:rds/cluster:Cluster",
       "aws:eks/cluster:Cluster",
       "aws:ec2/launchTemplate:LaunchTemplate",
       "aws:cloudwatch/logGroup:LogGroup",
       "aws:ecr/repository:Repository",
       "aws:sns/topic:Topic",
       "aws:ebs/volume:Volume",
+      "aws:efs/fileSystem:FileSystem",
     ],
     check: encryption,
   },
@@ -66,6 +71,7 @@ export const awsRules: Rule[] = [
     types: [
       "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
       "aws:s3/bucketAcl:BucketAcl",
+      "aws:s3/bucket:Bucket",
       "aws:s3/bucketPolicy:BucketPolicy",
     ],
     check: publicBucket,
@@ -73,8 +79,14 @@ export const awsRules: Rule[] = [
   {
     name: "no-wildcard-rights",
     description: "A role may do named things on named resources.",
-    types: ["aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy", "aws:iam/userPolicy:UserPolicy"],
-    check: (subject) => wildcards(property(subject, "policy")),
+    types: [
+      ...["aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy", "aws:iam/userPolicy:UserPolicy"],
+      ...["aws:iam/groupPolicy:GroupPolicy", "aws:iam/role:Role"],
+    ],
+    check: (subject) => [
+      ...wildcards(property(subject, "policy")),
+      ...entries(property(subject, "inlinePolicies")).flatMap((each) => wildcards(at(each, "policy"))),
+    ],
   },
   {
     name: "no-administrators",
@@ -116,6 +128,7 @@ export const awsRules: Rule[] = [
 function encryption(subject: Subject): string[] {
   switch (subject.type) {
     case "aws:rds/instance:Instance":
+    case "aws:rds/cluster:Cluster":
       return expected(subject, { storageEncrypted: true, kmsKeyId: present });
     case "aws:eks/cluster:Cluster":
       return expected(subject, { "encryptionConfig.provider.keyArn": present });
@@ -167,6 +180,7 @@ function openDoors(subject: Subject): string[] {
 
 function publicBucket(subject: Subject): string[] {
   switch (subject.type) {
+    case "aws:s3/bucket:Bucket":
     case "aws:s3/bucketAcl:BucketAcl": {
       const acl = property(subject, "acl");
       return typeof acl === "string" && acl !== "private" ? [`acl is ${acl}, expected private`] : [];
@@ -188,6 +202,9 @@ function publicBucket(subject: Subject): string[] {
 /** Actions that only look, and that AWS gives no single resources for. */
 const looks = /^[\w-]+:(Describe|List|Get)\w*$/;
 
+/** All there is, of everything or of one service. */
+const everyResource = /^(\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:\*)$/;
+
 function wildcards(document: unknown): string[] {
   return statements(document)
     .filter((each) => each["Effect"] === "Allow")
@@ -195,7 +212,9 @@ function wildcards(document: unknown): string[] {
       const actions = entries(each["Action"]).map(String);
       const resources = entries(each["Resource"]).map(String);
       const wide = actions.filter((action) => action === "*" || /^[\w-]+:\*$/.test(action));
-      const onAll = resources.includes("*") ? actions.filter((action) => !looks.test(action)) : [];
+      const onAll = resources.some((name) => everyResource.test(name))
+        ? actions.filter((action) => !looks.test(action))
+        : [];
       return [
         ...wide.map((action) => `policy allows ${action}, expected named actions`),
         ...onAll.map((action) => `policy allows ${action} on every resource, expected named ones`),

@@ -12,7 +12,11 @@ export interface StackRule {
 }
 
 /** Resources whose loss is the loss of data. */
-const dataTypes = ["aws:s3/bucket:Bucket", "aws:rds/instance:Instance", "aws:kms/key:Key"];
+const dataTypes = [
+  ...["aws:s3/bucket:Bucket", "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"],
+  ...["aws:efs/fileSystem:FileSystem", "aws:kms/key:Key"],
+];
+const databases = ["aws:rds/instance:Instance", "aws:rds/cluster:Cluster"];
 
 export const stackRules: StackRule[] = [
   {
@@ -55,15 +59,12 @@ export const stackRules: StackRule[] = [
             const faults: string[] = [];
             if (dataTypes.includes(subject.type) && !subject.protect) faults.push("is not protected");
             if (
-              ["aws:rds/instance:Instance", "aws:eks/cluster:Cluster"].includes(subject.type) &&
+              [...databases, "aws:eks/cluster:Cluster"].includes(subject.type) &&
               ![true, unknown].includes(property(subject, "deletionProtection") as boolean)
             ) {
               faults.push("deletionProtection is not set, expected true");
             }
-            if (
-              subject.type === "aws:rds/instance:Instance" &&
-              property(subject, "skipFinalSnapshot") === true
-            ) {
+            if (databases.includes(subject.type) && property(subject, "skipFinalSnapshot") === true) {
               faults.push("skipFinalSnapshot is true, expected a last snapshot");
             }
             return faults.map((message) => ({ subject, message }));

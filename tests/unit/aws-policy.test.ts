@@ -92,6 +92,7 @@ const counterExamples: [
     ["aws:s3/bucketPolicy:BucketPolicy", "source"],
     { policy: allow({ Principal: { AWS: "arn:b" }, Action: "s3:GetObject" }) },
   ],
+  ["no-public-bucket", ["aws:s3/bucket:Bucket", "source"], { acl: "public-read" }],
   ["bucket-complete", [block, "warehouse"], { bucket: "another" }],
   ["no-wildcard-rights", [rolePolicy, "spark"], { policy: allow({ Action: "*" }) }],
   ["no-wildcard-rights", [rolePolicy, "spark"], { policy: allow({ Action: ["s3:GetObject", "s3:*"] }) }],
@@ -120,6 +121,51 @@ const counterExamples: [
   ["data-protected", [cluster, "cluster"], { deletionProtection: undefined }],
 ];
 
+/** A database of the kind that the stack does not have. */
+const aurora = {
+  ...{ manageMasterUserPassword: true, backupRetentionPeriod: 7, storageEncrypted: true, kmsKeyId: "key" },
+  ...{ deletionProtection: true, skipFinalSnapshot: false },
+};
+const auroraType = "aws:rds/cluster:Cluster";
+const fileSystem = "aws:efs/fileSystem:FileSystem";
+const bucketType = "aws:s3/bucketAcl:BucketAcl";
+
+/** Of resources that the stack has none of: what a rule lets through, and what not. */
+const others: [
+  rule: string,
+  type: string,
+  passes: Record<string, unknown>,
+  fails: Record<string, unknown>,
+][] = [
+  ["database-private", "aws:rds/clusterInstance:ClusterInstance", { publiclyAccessible: false }, {}],
+  ["database-durable", auroraType, aurora, { ...aurora, backupRetentionPeriod: 1 }],
+  ["database-password", auroraType, aurora, { ...aurora, masterPassword: "letmein" }],
+  ["encrypted", auroraType, aurora, { ...aurora, storageEncrypted: false }],
+  ["data-protected", auroraType, aurora, { ...aurora, deletionProtection: false }],
+  ["data-protected", auroraType, aurora, { ...aurora, skipFinalSnapshot: true }],
+  ["encrypted", fileSystem, { encrypted: true, kmsKeyId: "key" }, { encrypted: true }],
+  ["encrypted", "aws:ebs/volume:Volume", { encrypted: true, kmsKeyId: "key" }, { kmsKeyId: "key" }],
+  ["no-public-bucket", bucketType, { acl: "private" }, { acl: "public-read" }],
+  [
+    "no-open-door",
+    "aws:ec2/securityGroupRule:SecurityGroupRule",
+    { type: "egress", cidrBlocks: ["0.0.0.0/0"] },
+    { type: "ingress", cidrBlocks: ["0.0.0.0/0"] },
+  ],
+  [
+    "no-wildcard-rights",
+    "aws:iam/groupPolicy:GroupPolicy",
+    { policy: allow({ Action: "s3:PutObject" }) },
+    { policy: allow({ Action: "s3:PutObject", Resource: "arn:aws:s3:::*" }) },
+  ],
+  [
+    "no-wildcard-rights",
+    "aws:iam/role:Role",
+    {},
+    { inlinePolicies: [{ policy: allow({ Action: "iam:*" }) }] },
+  ],
+];
+
 describe("the policy pack on AWS", () => {
   it("finds nothing wrong with the stack as it is, doors open", () => {
     expect(verdict(subjects(graph))).toEqual([]);
@@ -131,6 +177,13 @@ describe("the policy pack on AWS", () => {
     expect(
       found.filter((fault) => fault.startsWith(`${rule}: ${name}`) || rule === "bucket-complete"),
     ).not.toEqual([]);
+  });
+
+  it.each(others)("has the same for others by %s: %s", (rule, type, passes, fails) => {
+    const found = (props: Record<string, unknown>) => verdict([{ type, name: "it", props, protect: true }]);
+    expect(found(passes)).toEqual([]);
+    expect(found(fails).join("\n")).toMatch(`${rule}: it: `);
+    expect(found(fails).join("\n")).not.toContain("letmein");
   });
 
   it("has a counter-example for each of its rules", () => {
