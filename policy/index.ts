@@ -1,35 +1,37 @@
 import { PolicyPack, type ResourceValidationPolicy, type StackValidationPolicy } from "@pulumi/policy";
+import type { Options } from "./rule";
 import { rules } from "./rules";
 import { stackRules } from "./stack-rules";
 
-/** Options of the pack's policies: `pulumi preview --policy-pack policy --policy-pack-config FILE`. */
-interface Options {
-  /** The stack is a throw-away one (`awsEphemeral`): it protects no data. */
-  throwAway?: boolean;
-}
+/** How a policy's option is declared: `pulumi preview --policy-pack policy --policy-pack-config FILE`. */
+const schema = (option: keyof Options | undefined) =>
+  option === undefined
+    ? {}
+    : { configSchema: { properties: { [option]: { type: "boolean" as const, default: false } } } };
 
-const single = rules.map(({ name, description, types, check }): ResourceValidationPolicy => ({
+const single = rules.map(({ name, description, types, option, check }): ResourceValidationPolicy => ({
   name,
   description,
   enforcementLevel: "mandatory",
-  validateResource: ({ type, name: resource, props, opts }, report) => {
-    if (!types.includes(type)) return;
-    for (const fault of check({ type, name: resource, props, protect: opts.protect })) report(fault);
+  ...schema(option),
+  validateResource: (resource, report) => {
+    if (!types.includes(resource.type)) return;
+    const subject = { ...resource, protect: resource.opts.protect };
+    for (const fault of check(subject, resource.getConfig<Options>())) report(fault);
   },
 }));
 
-const together = stackRules.map(({ name, description, check }): StackValidationPolicy => ({
+const together = stackRules.map(({ name, description, option, check }): StackValidationPolicy => ({
   name,
   description,
   enforcementLevel: "mandatory",
-  configSchema: { properties: { throwAway: { type: "boolean", default: false } } },
+  ...schema(option),
   validateStack: (stack, report) => {
     const subjects = stack.resources.map(({ type, name: resource, props, opts, urn }) => ({
       ...{ type, name: resource, props, urn },
       protect: opts.protect,
     }));
-    const { throwAway = false } = stack.getConfig<Options>();
-    for (const { subject, message } of check(subjects, { throwAway })) {
+    for (const { subject, message } of check(subjects, stack.getConfig<Options>())) {
       report(message, subjects.find((each) => each === subject)?.urn);
     }
   },

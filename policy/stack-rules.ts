@@ -1,15 +1,22 @@
+import { isEverybody, statements } from "./aws-rules";
+import type { Options } from "./rule";
 import { property, type Subject, unknown } from "./subject";
-import { isEverybody, statements } from "./rules";
 
 /** What the resources of a stack must be like together. */
 export interface StackRule {
   name: string;
   description: string;
-  check: (subjects: Subject[], options: { throwAway: boolean }) => { subject: Subject; message: string }[];
+  /** The option that it heeds. Default: none. */
+  option?: keyof Options;
+  check: (subjects: Subject[], options: Options) => { subject: Subject; message: string }[];
 }
 
 /** Resources whose loss is the loss of data. */
-const dataTypes = ["aws:s3/bucket:Bucket", "aws:rds/instance:Instance", "aws:kms/key:Key"];
+const dataTypes = [
+  ...["aws:s3/bucket:Bucket", "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"],
+  ...["aws:efs/fileSystem:FileSystem", "aws:kms/key:Key"],
+];
+const databases = ["aws:rds/instance:Instance", "aws:rds/cluster:Cluster"];
 
 export const stackRules: StackRule[] = [
   {
@@ -44,22 +51,20 @@ export const stackRules: StackRule[] = [
   {
     name: "data-protected",
     description: "What holds data can't be deleted by mistake, except in a throw-away stack.",
+    option: "throwAway",
     check: (subjects, { throwAway }) =>
-      throwAway
+      throwAway === true
         ? []
         : subjects.flatMap((subject) => {
             const faults: string[] = [];
             if (dataTypes.includes(subject.type) && !subject.protect) faults.push("is not protected");
             if (
-              ["aws:rds/instance:Instance", "aws:eks/cluster:Cluster"].includes(subject.type) &&
+              [...databases, "aws:eks/cluster:Cluster"].includes(subject.type) &&
               ![true, unknown].includes(property(subject, "deletionProtection") as boolean)
             ) {
               faults.push("deletionProtection is not set, expected true");
             }
-            if (
-              subject.type === "aws:rds/instance:Instance" &&
-              property(subject, "skipFinalSnapshot") === true
-            ) {
+            if (databases.includes(subject.type) && property(subject, "skipFinalSnapshot") === true) {
               faults.push("skipFinalSnapshot is true, expected a last snapshot");
             }
             return faults.map((message) => ({ subject, message }));

@@ -43,3 +43,11 @@ export function entries(value: unknown): unknown[] {
     (each) => each !== unknown,
   );
 }
+
+/** Entries of a map; those that aren't known are left out. */
+export function fields(value: unknown): [key: string, value: unknown][] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.keys(value)
+    .map((key): [string, unknown] => [key, guarded(value as Record<string, unknown>, key)])
+    .filter(([, each]) => each !== unknown);
+}

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
@@ -47,10 +48,16 @@ export async function recordResources(stack: string): Promise<Registered[]> {
   return registered;
 }
 
-/** What an engine would add: an image's ID, an object's name where it was not given. */
+/** What an engine would add: an image's ID and digest, an object's name where it was not given. */
 function withNames(name: string, inputs: Record<string, unknown>): Record<string, unknown> {
   const metadata = (inputs["metadata"] ?? {}) as Record<string, unknown>;
-  return { ...inputs, imageId: `sha256:${name}`, metadata: { name: `${name}-1a2b3c4`, ...metadata } };
+  const digest = `sha256:${createHash("sha256").update(name).digest("hex")}`;
+  return {
+    ...inputs,
+    imageId: digest,
+    sha256Digest: digest,
+    metadata: { name: `${name}-1a2b3c4`, ...metadata },
+  };
 }
 
 /** Resources are declared in the background: waits for all of them. */
