@@ -2,7 +2,15 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { generatePassword, generateSalt, leastPasswordLength } from "./password";
-import { covers, createAuthority, createCertificate, remainingDays } from "./tls";
+import {
+  authorityWarning,
+  authorityWarningDays,
+  covers,
+  createAuthority,
+  createCertificate,
+  remainingDays,
+  renewalDays,
+} from "./tls";
 
 /** Every secret of a stack. All are generated; those that people type can be set by configuration. */
 export interface SecretValues {
@@ -38,13 +46,27 @@ export type Secrets = { [K in keyof SecretValues]: pulumi.Output<string> };
 const chosen = ["trinoPassword", "airflowPassword", "objectStorePassword"] as const;
 
 /** Configuration key that holds the generated secrets as one encrypted JSON document. */
-const documentKey = "secrets";
-
-/** A certificate is renewed when it has fewer days left than this. */
-const renewalDays = 30;
+export const documentKey = "secrets";
 
 /**
- * Fills in what is missing, renews what is about to expire or has other names; keeps everything else.
+ * The secrets without Trino's certificate, which is then made anew.
+ *
+ * @param authority without the authority, too: no client then trusts Trino until it has the new one.
+ */
+export function withoutCertificates(known: Partial<SecretValues>, authority: boolean): Partial<SecretValues> {
+  const rest = { ...known };
+  delete rest.trinoCertificate;
+  delete rest.trinoKey;
+  if (authority) {
+    delete rest.caCertificate;
+    delete rest.caKey;
+  }
+  return rest;
+}
+
+/**
+ * Fills in what is missing, renews a certificate that is about to expire or has other names; keeps everything else. The
+ * authority is kept until it has ended, for each client would have to learn of another.
  *
  * @param hosts names that clients may call Trino by.
  */
@@ -73,7 +95,7 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     trinoKey: "",
     ...known,
   };
-  if (secrets.caKey === "" || remainingDays(secrets.caCertificate) < renewalDays) {
+  if (secrets.caKey === "" || remainingDays(secrets.caCertificate) < 0) {
     const authority = await createAuthority("Lakestack local authority");
     Object.assign(secrets, { caCertificate: authority.certificate, caKey: authority.key, trinoKey: "" });
   }
@@ -119,10 +141,12 @@ export async function loadSecrets(hosts: string[]): Promise<Secrets> {
   const completed = JSON.stringify(values);
   if (completed !== document) {
     save(completed);
-    void pulumi.log.info(
-      `Generated the missing secrets of stack ${pulumi.getStack()}; they are kept encrypted in its configuration.`,
-    );
+    const renewed = known.trinoKey !== undefined && known.trinoKey !== values.trinoKey;
+    const what = renewed ? "Renewed the certificate" : "Generated the missing secrets";
+    void pulumi.log.info(`${what} of stack ${pulumi.getStack()}; kept encrypted in its configuration.`);
   }
+  const days = remainingDays(values.caCertificate);
+  if (days < authorityWarningDays) void pulumi.log.warn(authorityWarning(days));
   for (const key of chosen) {
     const value = config.get(key);
     if (value === undefined) continue;
