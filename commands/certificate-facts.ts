@@ -65,9 +65,17 @@ export const certificateTable = (certificates: readonly CertificateFacts[]) =>
     ]),
   );
 
-/** What has to be done soon, one text a certificate that ends. */
-export function warnings(certificates: readonly CertificateFacts[]): string[] {
-  return certificates.flatMap(({ kind, days }) => {
+/**
+ * What has to be done soon, one text a certificate that ends.
+ *
+ * @param own the file that it comes from, if the stack does not make it.
+ */
+export function warnings(certificates: readonly CertificateFacts[], own = ""): string[] {
+  return certificates.flatMap(({ kind, holder, days }) => {
+    if (own !== "")
+      return days < renewalDays
+        ? [`The certificate of ${holder} ends in ${days} days: put another into ${own}, then npm run up.`]
+        : [];
     if (kind === "authority") return days < authorityWarningDays ? [authorityWarning(days)] : [];
     if (days >= renewalDays) return [];
     const end = days < 0 ? "has ended" : `ends in ${days} days`;
@@ -132,9 +140,10 @@ export function shownAt(url: string, ca: string | undefined): Promise<Shown | un
  * What Trino shows at its door now, and the authority that this machine's clients are given.
  *
  * @param file of that authority: `ca.pem`. Not there if the stack was brought up by `pulumi up` alone.
+ * @param own the file that the certificate comes from, if the stack does not make it.
  * @returns lines to print; none if Trino does not answer.
  */
-export async function certificateReport(url: string, file: string): Promise<string[]> {
+export async function certificateReport(url: string, file: string, own = ""): Promise<string[]> {
   const ca = await readFile(file, "utf8").catch(() => undefined);
   const shown = await shownAt(url, ca);
   if (shown === undefined) return [];
@@ -142,7 +151,7 @@ export async function certificateReport(url: string, file: string): Promise<stri
   const name = path.relative(projectFolder, file);
   return [
     certificateTable(certificates),
-    ...warnings(certificates),
+    ...warnings(certificates, own),
     ...(ca === undefined || shown.distrust === undefined
       ? []
       : [`Clients with ${name} do not trust Trino: ${shown.distrust}. npm run up writes that file anew.`]),

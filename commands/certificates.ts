@@ -1,7 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { documentKey, type SecretValues, withoutCertificates } from "../infra/secrets";
-import { ensurePulumi, UserError } from "../toolchain/index";
+import { ensurePulumi, projectFolder, UserError } from "../toolchain/index";
 import {
   authorityFacts,
   caFile,
@@ -14,7 +15,7 @@ import {
 import { type Command, type Context, readOptions } from "./command";
 import { carrierOf, tellTrino, updateStack } from "./live-files";
 import { PulumiCli, type State } from "./pulumi-cli";
-import { Settings } from "./settings";
+import { ownCertificateFile, Settings } from "./settings";
 import { stackOutputs } from "./stack-outputs";
 
 const usage = `npm run certificates [-- OPTION]     Trino's certificate and its authority: for whom, by whom, days left
@@ -39,9 +40,10 @@ export const command: Command = {
     const document = state === undefined ? undefined : await cli.config(documentKey);
     if (state === undefined || document === undefined)
       throw new UserError(`Stack ${context.stack} has no certificates yet.`, "Bring it up first: npm run up");
-    const before = await certificates(cli, document);
+    const own = await ownCertificateFile(context.stack);
+    const before = await certificates(cli, document, own);
     if (!authority && !values.renew) {
-      print(before);
+      print(before, own);
       return 0;
     }
     const known = JSON.parse(document) as Partial<SecretValues>;
@@ -62,22 +64,30 @@ async function assertOwn(stack: string): Promise<void> {
       `Trino's certificate is made and renewed by cert-manager's issuer ${issuer} (trinoIssuer).`,
       "Renew it there: cmctl renew trino-certificate. Trino takes it as it comes.",
     );
+  const own = await ownCertificateFile(stack);
+  if (own !== "")
+    throw new UserError(
+      `Trino's certificate is your own, from ${own} (trinoCertificateFile).`,
+      "Put another into that file and run npm run up (or pulumi up): Trino takes it while it runs.",
+    );
 }
 
 /** Trino's certificate, as it shows it, or else as it is kept; and the authorities that clients trust. */
-async function certificates(cli: PulumiCli, document: string): Promise<CertificateFacts[]> {
+async function certificates(cli: PulumiCli, document: string, own = ""): Promise<CertificateFacts[]> {
   const kept = JSON.parse(document) as SecretValues;
   const { trinoUrl, caCertificate = kept.caCertificate } = (await cli.outputs()) as Record<
     string,
     string | undefined
   >;
   const shown = trinoUrl === undefined ? undefined : await shownAt(trinoUrl, caCertificate);
-  return [shown?.certificate ?? serverFacts(kept.trinoCertificate), ...authorityFacts(caCertificate)];
+  const declared =
+    own === "" ? kept.trinoCertificate : await readFile(path.resolve(projectFolder, own), "utf8");
+  return [shown?.certificate ?? serverFacts(declared), ...authorityFacts(caCertificate)];
 }
 
-function print(all: readonly CertificateFacts[]): void {
+function print(all: readonly CertificateFacts[], own = ""): void {
   console.log(certificateTable(all));
-  for (const warning of warnings(all)) console.log(`\n${warning}`);
+  for (const warning of warnings(all, own)) console.log(`\n${warning}`);
 }
 
 /** Seconds in which Trino has taken a new certificate: it looks every two. */

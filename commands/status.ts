@@ -3,6 +3,7 @@ import { dockerClient, UserError } from "../toolchain/index";
 import { caFile, certificateReport } from "./certificate-facts";
 import { type Command, messageOf, readOptions } from "./command";
 import { containerMemory } from "./machine-facts";
+import { ownCertificateFile } from "./settings";
 import { type StackContainer, stackContainers } from "./stack-containers";
 import { bytes, table } from "./table";
 
@@ -71,7 +72,8 @@ export const command: Command = {
     const url = services
       .flatMap((service) => service.url.split(" "))
       .find((each) => each.startsWith("https:"));
-    const report = url === undefined ? [] : await certificateReport(url, caFile(stack));
+    const report =
+      url === undefined ? [] : await certificateReport(url, caFile(stack), await ownCertificateFile(stack));
     for (const line of report) console.log(`\n${line}`);
     const ill = services.filter(({ health }) => health !== "healthy" && health !== "no check");
     if (ill.length === 0) return 0;

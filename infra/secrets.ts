@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import type { OwnCertificate } from "./own-certificate";
 import { generatePassword, generateSalt, leastPasswordLength } from "./password";
 import {
   authorityWarning,
@@ -131,9 +132,11 @@ function save(document: string): void {
 /**
  * The stack's secrets: read from its encrypted configuration, generated there at first use.
  *
+ * @param own in place of the stack's certificate and authority, which are kept all the same.
+ *
  * Generation can't wait for a resource: a preview shows the same values that the update will use.
  */
-export async function loadSecrets(hosts: string[]): Promise<Secrets> {
+export async function loadSecrets(hosts: string[], own?: OwnCertificate): Promise<Secrets> {
   const config = new pulumi.Config("lakestack");
   const document = config.get(documentKey);
   const known = document === undefined ? {} : (JSON.parse(document) as Partial<SecretValues>);
@@ -146,7 +149,7 @@ export async function loadSecrets(hosts: string[]): Promise<Secrets> {
     void pulumi.log.info(`${what} of stack ${pulumi.getStack()}; kept encrypted in its configuration.`);
   }
   const days = remainingDays(values.caCertificate);
-  if (days < authorityWarningDays) void pulumi.log.warn(authorityWarning(days));
+  if (own === undefined && days < authorityWarningDays) void pulumi.log.warn(authorityWarning(days));
   for (const key of chosen) {
     const value = config.get(key);
     if (value === undefined) continue;
@@ -156,6 +159,12 @@ export async function loadSecrets(hosts: string[]): Promise<Secrets> {
       );
     values[key] = value;
   }
+  if (own !== undefined)
+    Object.assign(values, {
+      trinoCertificate: own.certificate,
+      trinoKey: own.key,
+      caCertificate: own.authority,
+    });
   return Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key, pulumi.secret(value)]),
   ) as Secrets;

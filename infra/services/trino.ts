@@ -71,6 +71,9 @@ const host = "trino";
 const drainFile = "/opt/lakestack/drain-trino";
 const dataFolder = "/var/lib/trino";
 
+/** Names by which Trino is called wherever it runs: by its own health check, and by Airflow. */
+export const calledNames = ["localhost", host] as const;
+
 /** Names that Trino's certificate is valid for. */
 export const trinoHosts = (stack: string) => ["localhost", "127.0.0.1", host, `lakestack-${stack}-${host}`];
 
