@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { documentKey, type SecretValues, withoutCertificates } from "../infra/secrets";
+import { documentKey, type SecretValues, withNewCertificate } from "../infra/secrets";
 import { ensurePulumi, projectFolder, UserError } from "../toolchain/index";
 import {
   authorityFacts,
@@ -41,15 +41,15 @@ export const command: Command = {
     if (state === undefined || document === undefined)
       throw new UserError(`Stack ${context.stack} has no certificates yet.`, "Bring it up first: npm run up");
     const own = await ownCertificateFile(context.stack);
-    const before = await certificates(cli, document, own);
+    const before = await certificates(cli, state, document, own);
     if (!authority && !values.renew) {
       print(before, own);
       return 0;
     }
-    const known = JSON.parse(document) as Partial<SecretValues>;
-    await cli.setSecret(documentKey, JSON.stringify(withoutCertificates(known, authority)));
+    const renewed = JSON.stringify(await withNewCertificate(JSON.parse(document) as SecretValues, authority));
+    await cli.setSecret(documentKey, renewed);
     const outcome = await takeEffect(cli, state, context, before[0]?.serial, authority);
-    if (carrierOf(state) !== undefined) print(await certificates(cli, (await cli.config(documentKey)) ?? ""));
+    print(await certificates(cli, state, renewed));
     console.log(`\n${outcome}`);
     return 0;
   },
@@ -72,17 +72,25 @@ async function assertOwn(stack: string): Promise<void> {
     );
 }
 
-/** Trino's certificate, as it shows it, or else as it is kept; and the authorities that clients trust. */
-async function certificates(cli: PulumiCli, document: string, own = ""): Promise<CertificateFacts[]> {
+/**
+ * Trino's certificate, as it shows it or else as it will, and the authorities that clients trust.
+ *
+ * @param document the stack's secrets, as they are kept.
+ * @param own the file that the certificate comes from, if the stack does not make it.
+ */
+async function certificates(
+  cli: PulumiCli,
+  state: State,
+  document: string,
+  own = "",
+): Promise<CertificateFacts[]> {
+  const outputs = carrierOf(state) === undefined ? undefined : stackOutputs(await cli.outputs());
+  const shown = outputs && (await shownAt(outputs.trinoUrl, outputs.caCertificate));
   const kept = JSON.parse(document) as SecretValues;
-  const { trinoUrl, caCertificate = kept.caCertificate } = (await cli.outputs()) as Record<
-    string,
-    string | undefined
-  >;
-  const shown = trinoUrl === undefined ? undefined : await shownAt(trinoUrl, caCertificate);
-  const declared =
-    own === "" ? kept.trinoCertificate : await readFile(path.resolve(projectFolder, own), "utf8");
-  return [shown?.certificate ?? serverFacts(declared), ...authorityFacts(caCertificate)];
+  const made = own === "";
+  const pem = made ? kept.trinoCertificate : await readFile(path.resolve(projectFolder, own), "utf8");
+  const authorities = outputs?.caCertificate ?? (made ? kept.caCertificate : "");
+  return [shown?.certificate ?? serverFacts(pem), ...authorityFacts(authorities)];
 }
 
 function print(all: readonly CertificateFacts[], own = ""): void {
@@ -94,7 +102,7 @@ function print(all: readonly CertificateFacts[], own = ""): void {
 const noticeSeconds = 20;
 
 /**
- * Has the program make what is missing, and brings it to a stack that is up.
+ * Brings what the configuration says now to a stack that is up.
  *
  * @param serial of the certificate that Trino had before.
  * @returns what to tell the user.
@@ -106,7 +114,7 @@ async function takeEffect(
   serial: string | undefined,
   authority: boolean,
 ): Promise<string> {
-  const later = "A new one is made by the next npm run up (or pulumi up).";
+  const later = "Kept in the stack's configuration; in effect with the next npm run up (or pulumi up).";
   const resource = carrierOf(state);
   if (resource === undefined) return later;
 

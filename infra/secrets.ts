@@ -9,6 +9,7 @@ import {
   covers,
   createAuthority,
   createCertificate,
+  hostsOf,
   remainingDays,
   renewalDays,
 } from "./tls";
@@ -50,20 +51,15 @@ const chosen = ["trinoPassword", "airflowPassword", "objectStorePassword"] as co
 export const documentKey = "secrets";
 
 /**
- * The secrets without Trino's certificate, which is then made anew.
+ * The secrets with another certificate for Trino, for the same names.
  *
- * @param authority without the authority, too: no client then trusts Trino until it has the new one.
+ * @param authority another authority, too: no client then trusts Trino until it has the new one.
  */
-export function withoutCertificates(known: Partial<SecretValues>, authority: boolean): Partial<SecretValues> {
-  const rest = { ...known };
-  delete rest.trinoCertificate;
-  delete rest.trinoKey;
-  if (authority) {
-    delete rest.caCertificate;
-    delete rest.caKey;
-  }
-  return rest;
-}
+export const withNewCertificate = (known: SecretValues, authority: boolean): Promise<SecretValues> =>
+  completeSecrets(
+    { ...known, trinoKey: "", ...(authority ? { caKey: "" } : {}) },
+    hostsOf(known.trinoCertificate),
+  );
 
 /**
  * Fills in what is missing, renews a certificate that is about to expire or has other names; keeps everything else. The

@@ -79,10 +79,15 @@ export function remainingDays(certificate: string): number {
 export const certificatesIn = (pem: string) =>
   pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 
+/** The DNS names and addresses that a PEM certificate is valid for. */
+export function hostsOf(certificate: string): string[] {
+  const names = new x509.X509Certificate(certificate).getExtension(x509.SubjectAlternativeNameExtension);
+  return (names?.names.items ?? []).map(({ value }) => value);
+}
+
 /** Whether a PEM certificate is valid for all of these DNS names and addresses. */
 export function covers(certificate: string, hosts: string[]): boolean {
-  const names = new x509.X509Certificate(certificate).getExtension(x509.SubjectAlternativeNameExtension);
-  const covered = new Set((names?.names.items ?? []).map(({ value }) => value));
+  const covered = new Set(hostsOf(certificate));
   return hosts.every((host) => covered.has(host));
 }
 

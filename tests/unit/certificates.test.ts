@@ -13,7 +13,7 @@ import {
   shownAt,
   warnings,
 } from "../../commands/certificate-facts";
-import { completeSecrets, type SecretValues, withoutCertificates } from "../../infra/secrets";
+import { completeSecrets, type SecretValues, withNewCertificate } from "../../infra/secrets";
 import { ownCertificateFile, renderKeystore, renderServer } from "../../infra/services/trino-files";
 import { createAuthority, createCertificate, type KeyPair } from "../../infra/tls";
 
@@ -112,7 +112,7 @@ describe("a renewed certificate", () => {
   });
 
   it("is another one of the same authority, and all other secrets stay", async () => {
-    const renewed = await completeSecrets(withoutCertificates(first, false), hosts);
+    const renewed = await withNewCertificate(first, false);
     const changed = Object.keys(first).filter(
       (name) => first[name as keyof SecretValues] !== renewed[name as keyof SecretValues],
     );
@@ -121,17 +121,19 @@ describe("a renewed certificate", () => {
     expect(certificate.serialNumber).not.toBe(new X509Certificate(first.trinoCertificate).serialNumber);
     expect(certificate.verify(new X509Certificate(first.caCertificate).publicKey)).toBe(true);
     expect(certificate.checkPrivateKey(createPrivateKey(renewed.trinoKey))).toBe(true);
+    // The program finds nothing left to do, not even another order of the same.
+    expect(JSON.stringify(await completeSecrets(renewed, hosts))).toBe(JSON.stringify(renewed));
   });
 
   it("is taken by clients that have the authority's certificate already", async () => {
-    const renewed = await completeSecrets(withoutCertificates(first, false), hosts);
+    const renewed = await withNewCertificate(first, false);
     const url = await serve({ certificate: renewed.trinoCertificate, key: renewed.trinoKey });
     const shown = await shownAt(url, first.caCertificate);
     expect(shown).toEqual({ certificate: serverFacts(renewed.trinoCertificate), distrust: undefined });
   });
 
   it("of a new authority is not taken by clients that have the old one, only with the new one", async () => {
-    const renewed = await completeSecrets(withoutCertificates(first, true), hosts);
+    const renewed = await withNewCertificate(first, true);
     expect(renewed.caCertificate).not.toBe(first.caCertificate);
     const url = await serve({ certificate: renewed.trinoCertificate, key: renewed.trinoKey });
     expect((await shownAt(url, first.caCertificate))?.distrust).toBeDefined();
