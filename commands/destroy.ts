@@ -4,6 +4,7 @@ import { createInterface } from "node:readline/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { dockerClient, ensurePulumi, type Reporter, UserError } from "../toolchain/index";
+import { caFile } from "./certificate-facts";
 import { type Command, type Context, messageOf, readOptions, unlessAborted } from "./command";
 import { DeploymentProgress } from "./deployment-progress";
 import { unlocking } from "./mend";
@@ -13,7 +14,6 @@ import { configFile } from "./settings";
 import { ignoreAbsence, labelled, removeContainer, stackContainers } from "./stack-containers";
 import { removeBuildRemains, removeImages, type StackImage, stackImages } from "./stack-images";
 import { bytes } from "./table";
-import { caFile } from "./up";
 
 const usage = `npm run destroy [-- OPTIONS]     removes the stack and its data, after saying what and asking
   --yes, -y     do not ask`;

@@ -44,6 +44,10 @@ const commands: Record<string, Entry> = {
     summary: "who may log in to Trino: npm run user -- list, add, passwd, remove",
     load: async () => (await import("./user.js")).command,
   },
+  certificates: {
+    summary: "Trino's certificate and its authority: days left, --renew",
+    load: async () => (await import("./certificates.js")).command,
+  },
   docs: {
     summary: "write the configuration reference anew",
     load: async () => (await import("./docs.js")).command,

@@ -53,3 +53,7 @@ export class Settings {
     });
   }
 }
+
+/** The file that the stack's own people bring Trino's certificate in; empty if the stack makes it. */
+export const ownCertificateFile = async (stack: string) =>
+  String((await Settings.read(stack)).get("trinoCertificateFile"));

@@ -1,12 +1,14 @@
 import type Docker from "dockerode";
 import { dockerClient, UserError } from "../toolchain/index";
+import { caFile, certificateReport } from "./certificate-facts";
 import { type Command, messageOf, readOptions } from "./command";
 import { containerMemory } from "./machine-facts";
+import { ownCertificateFile } from "./settings";
 import { type StackContainer, stackContainers } from "./stack-containers";
 import { bytes, table } from "./table";
 
 const usage =
-  "npm run status     each service: state, health, address, memory; exit code 1 unless all are healthy";
+  "npm run status     each service: state, health, address, memory; days that Trino's certificate is valid for; exit code 1 unless all are healthy";
 
 export interface ServiceStatus {
   service: string;
@@ -67,6 +69,12 @@ export const command: Command = {
     const total = services.reduce((sum, { memory = 0 }) => sum + memory, 0);
     console.log(table(["service", "state", "health", "address", "memory"], rows));
     console.log(`\n${services.length} services, ${bytes(total)} of memory in all.`);
+    const url = services
+      .flatMap((service) => service.url.split(" "))
+      .find((each) => each.startsWith("https:"));
+    const report =
+      url === undefined ? [] : await certificateReport(url, caFile(stack), await ownCertificateFile(stack));
+    for (const line of report) console.log(`\n${line}`);
     const ill = services.filter(({ health }) => health !== "healthy" && health !== "no check");
     if (ill.length === 0) return 0;
     console.log(

@@ -4,6 +4,7 @@ import type Docker from "dockerode";
 import type { Source } from "../infra/sources";
 import { ensureDocker, projectFolder, type Reporter, toolFolder, UserError } from "../toolchain/index";
 import { AirflowClient } from "./airflow-client";
+import { authorityFacts, caFile, warnings } from "./certificate-facts";
 import { judge } from "./checks";
 import { type Command, type Context, messageOf, readOptions } from "./command";
 import { declaredSources } from "./declared-sources";
@@ -177,10 +178,6 @@ async function countTables(
   return new Map(await Promise.all(sources.map(({ table }) => count(table))));
 }
 
-/** Where clients find the authority that Trino's certificate is signed by. */
-export const caFile = (stack: string) =>
-  path.join(toolFolder, stack === "dev" ? "ca.pem" : `ca-${stack}.pem`);
-
 const fromProject = (file: string) => path.relative(projectFolder, file);
 
 export const command: Command = {
@@ -214,6 +211,8 @@ export const command: Command = {
         ? "Nothing to change: the stack, the sample data and the tables are as they should be."
         : `Changed: ${changes.join(", ")}.`;
     console.log(`\n${outcome}`);
+    const own = String(settings.get("trinoCertificateFile"));
+    for (const warning of warnings(authorityFacts(outputs.caCertificate), own)) console.log(`\n${warning}`);
     return 0;
   },
 };

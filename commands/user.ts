@@ -3,9 +3,8 @@ import { text } from "node:stream/consumers";
 import { airflowUser } from "../infra/users";
 import { ensurePulumi, UserError } from "../toolchain/index";
 import { type Command, type Context, readOptions } from "./command";
-import { DeploymentProgress } from "./deployment-progress";
-import { unlocking } from "./mend";
-import { PulumiCli, PulumiError, type State } from "./pulumi-cli";
+import { carrierOf, tellTrino } from "./live-files";
+import { PulumiCli, type State } from "./pulumi-cli";
 import { Settings } from "./settings";
 import { stackOutputs } from "./stack-outputs";
 import { table } from "./table";
@@ -99,13 +98,6 @@ async function passwordFromInput(): Promise<string> {
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }
 
-/** What carries Trino's live files: a container that never runs, or a Secret. Their volume has the same name. */
-const carrier = /:(Container|Secret)::trino-live$/;
-
-/** The resource that has to be updated for Trino to see another user; undefined if the stack is not up. */
-export const carrierOf = ({ resources }: Pick<State, "resources">) =>
-  resources.find(({ urn }) => carrier.test(urn));
-
 /** Seconds in which Trino has seen what changed: it looks every two. */
 const noticeSeconds = 3;
 
@@ -118,29 +110,14 @@ const noticeSeconds = 3;
 async function takeEffect(
   cli: PulumiCli,
   state: State,
-  { stack, reporter }: Context,
+  context: Context,
   login: { name: string; password: string } | undefined,
 ): Promise<string> {
   const later = "Kept in the stack's configuration; in effect with the next npm run up (or pulumi up).";
   const resource = carrierOf(state);
   if (resource === undefined) return later;
 
-  const task = reporter.task("Telling Trino");
-  const progress = new DeploymentProgress(reporter, stack);
-  try {
-    await unlocking(cli, () =>
-      cli.deploy("up", ["--target", resource.urn], (event) => {
-        progress.onEvent(event);
-      }),
-    );
-  } catch (error) {
-    progress.close("not finished");
-    task.fail("not done");
-    if (!(error instanceof PulumiError || error instanceof UserError)) throw error;
-    const said = progress.faults.map(({ message }) => message).join("\n");
-    throw new UserError(`Trino has not been told: ${said || error.message}`, later);
-  }
-  task.done("done");
+  await tellTrino(cli, resource, context, later);
   if (resource.type.startsWith("kubernetes:"))
     return "In effect within about two minutes, as soon as the node has it.";
   await sleep(noticeSeconds * 1000);

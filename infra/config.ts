@@ -106,6 +106,7 @@ const optionalText = {
   ],
   databaseAddress: [/^([\w.-]+:\d+)?$/, "HOST:PORT, or nothing for the stack's own database"],
   trinoIssuer: [/^[a-z0-9.-]*$/, "the name of a ClusterIssuer of cert-manager's, or nothing"],
+  trinoCertificateFile: [/^.*$/, "the name of a PEM file, or nothing"],
   trinoAuthorityFile: [/^.*$/, "the name of a PEM file, or nothing"],
   databaseAuthoritiesFile: [/^.*$/, "the name of a PEM file, or nothing"],
 } as const satisfies Record<string, readonly [RegExp, string]>;
@@ -282,11 +283,18 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
       value: "",
       expected: "the host name of the ingress (airflowDoor)",
     });
-  if (result.trinoIssuer !== "" && result.trinoAuthorityFile === "")
+  const { trinoIssuer, trinoCertificateFile } = result;
+  if ((trinoIssuer !== "" || trinoCertificateFile !== "") && result.trinoAuthorityFile === "")
     read.faults.push({
       key: "trinoAuthorityFile",
       value: "",
-      expected: "the PEM file of that issuer's authority (trinoIssuer)",
+      expected: `the PEM file of the authority that signs Trino's certificate (${trinoIssuer === "" ? "trinoCertificateFile" : "trinoIssuer"})`,
+    });
+  if (trinoIssuer !== "" && trinoCertificateFile !== "")
+    read.faults.push({
+      key: "trinoCertificateFile",
+      value: trinoCertificateFile,
+      expected: "nothing beside trinoIssuer: one of the two",
     });
   if (read.faults.length > 0) throw new ConfigError(read.faults);
   return result;

@@ -1,8 +1,18 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import type { OwnCertificate } from "./own-certificate";
 import { generatePassword, generateSalt, leastPasswordLength } from "./password";
-import { covers, createAuthority, createCertificate, remainingDays } from "./tls";
+import {
+  authorityWarning,
+  authorityWarningDays,
+  covers,
+  createAuthority,
+  createCertificate,
+  hostsOf,
+  remainingDays,
+  renewalDays,
+} from "./tls";
 
 /** Every secret of a stack. All are generated; those that people type can be set by configuration. */
 export interface SecretValues {
@@ -38,13 +48,22 @@ export type Secrets = { [K in keyof SecretValues]: pulumi.Output<string> };
 const chosen = ["trinoPassword", "airflowPassword", "objectStorePassword"] as const;
 
 /** Configuration key that holds the generated secrets as one encrypted JSON document. */
-const documentKey = "secrets";
-
-/** A certificate is renewed when it has fewer days left than this. */
-const renewalDays = 30;
+export const documentKey = "secrets";
 
 /**
- * Fills in what is missing, renews what is about to expire or has other names; keeps everything else.
+ * The secrets with another certificate for Trino, for the same names.
+ *
+ * @param authority another authority, too: no client then trusts Trino until it has the new one.
+ */
+export const withNewCertificate = (known: SecretValues, authority: boolean): Promise<SecretValues> =>
+  completeSecrets(
+    { ...known, trinoKey: "", ...(authority ? { caKey: "" } : {}) },
+    hostsOf(known.trinoCertificate),
+  );
+
+/**
+ * Fills in what is missing, renews a certificate that is about to expire or has other names; keeps everything else. The
+ * authority is kept until it has ended, for each client would have to learn of another.
  *
  * @param hosts names that clients may call Trino by.
  */
@@ -73,7 +92,7 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     trinoKey: "",
     ...known,
   };
-  if (secrets.caKey === "" || remainingDays(secrets.caCertificate) < renewalDays) {
+  if (secrets.caKey === "" || remainingDays(secrets.caCertificate) < 0) {
     const authority = await createAuthority("Lakestack local authority");
     Object.assign(secrets, { caCertificate: authority.certificate, caKey: authority.key, trinoKey: "" });
   }
@@ -109,9 +128,11 @@ function save(document: string): void {
 /**
  * The stack's secrets: read from its encrypted configuration, generated there at first use.
  *
+ * @param own in place of the stack's certificate and authority, which are kept all the same.
+ *
  * Generation can't wait for a resource: a preview shows the same values that the update will use.
  */
-export async function loadSecrets(hosts: string[]): Promise<Secrets> {
+export async function loadSecrets(hosts: string[], own?: OwnCertificate): Promise<Secrets> {
   const config = new pulumi.Config("lakestack");
   const document = config.get(documentKey);
   const known = document === undefined ? {} : (JSON.parse(document) as Partial<SecretValues>);
@@ -119,10 +140,12 @@ export async function loadSecrets(hosts: string[]): Promise<Secrets> {
   const completed = JSON.stringify(values);
   if (completed !== document) {
     save(completed);
-    void pulumi.log.info(
-      `Generated the missing secrets of stack ${pulumi.getStack()}; they are kept encrypted in its configuration.`,
-    );
+    const renewed = known.trinoKey !== undefined && known.trinoKey !== values.trinoKey;
+    const what = renewed ? "Renewed the certificate" : "Generated the missing secrets";
+    void pulumi.log.info(`${what} of stack ${pulumi.getStack()}; kept encrypted in its configuration.`);
   }
+  const days = remainingDays(values.caCertificate);
+  if (own === undefined && days < authorityWarningDays) void pulumi.log.warn(authorityWarning(days));
   for (const key of chosen) {
     const value = config.get(key);
     if (value === undefined) continue;
@@ -132,6 +155,12 @@ export async function loadSecrets(hosts: string[]): Promise<Secrets> {
       );
     values[key] = value;
   }
+  if (own !== undefined)
+    Object.assign(values, {
+      trinoCertificate: own.certificate,
+      trinoKey: own.key,
+      caCertificate: own.authority,
+    });
   return Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key, pulumi.secret(value)]),
   ) as Secrets;

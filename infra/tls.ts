@@ -5,6 +5,17 @@ import * as x509 from "@peculiar/x509";
 const ecdsa = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const day = 24 * 60 * 60 * 1000;
 
+/** A server's certificate is renewed when it has fewer days left than this. */
+export const renewalDays = 30;
+
+/** Everybody is told that the authority ends when it has fewer days left than this: each client has to be given another. */
+export const authorityWarningDays = 90;
+
+/** What to do about an authority that ends. */
+export const authorityWarning = (days: number) =>
+  `The authority that signs Trino's certificate ends in ${days} days; then no client gets in. Replace it when it suits ` +
+  "(npm run certificates -- --renew-authority), and give every client the new ca.pem: docs/access.md.";
+
 /** A certificate and its private key, both PEM (PKCS #8). */
 export interface KeyPair {
   certificate: string;
@@ -64,10 +75,19 @@ export function remainingDays(certificate: string): number {
   return Math.floor((new x509.X509Certificate(certificate).notAfter.getTime() - Date.now()) / day);
 }
 
+/** The certificates of a PEM file, each by itself. */
+export const certificatesIn = (pem: string) =>
+  pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+
+/** The DNS names and addresses that a PEM certificate is valid for. */
+export function hostsOf(certificate: string): string[] {
+  const names = new x509.X509Certificate(certificate).getExtension(x509.SubjectAlternativeNameExtension);
+  return (names?.names.items ?? []).map(({ value }) => value);
+}
+
 /** Whether a PEM certificate is valid for all of these DNS names and addresses. */
 export function covers(certificate: string, hosts: string[]): boolean {
-  const names = new x509.X509Certificate(certificate).getExtension(x509.SubjectAlternativeNameExtension);
-  const covered = new Set((names?.names.items ?? []).map(({ value }) => value));
+  const covered = new Set(hostsOf(certificate));
   return hosts.every((host) => covered.has(host));
 }
 

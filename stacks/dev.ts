@@ -2,9 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../infra/config";
 import { Images } from "../infra/images";
 import { DockerPlatform, loopback } from "../infra/platforms/docker";
+import { readOwnCertificate } from "../infra/own-certificate";
 import { loadSecrets } from "../infra/secrets";
 import { contentsFromHere } from "../infra/services/store-preparation";
-import { trinoHosts } from "../infra/services/trino";
+import { calledNames, trinoHosts } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
 import { lakehouse, ownDatabase, ownObjectStore, stackOutputs } from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
@@ -13,7 +14,7 @@ import type { StackOutputs, Wiring } from "./lakehouse";
 export async function dev(config: StackConfig): Promise<StackOutputs> {
   const stack = pulumi.getStack();
   const sources = loadSources(config.sourcesFile);
-  const secrets = await loadSecrets(trinoHosts(stack));
+  const secrets = await loadSecrets(trinoHosts(stack), readOwnCertificate(config, [...calledNames]));
 
   const images = new Images("images", { stack });
   const platform = new DockerPlatform("docker", { stack });

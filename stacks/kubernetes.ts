@@ -6,13 +6,14 @@ import type { StackConfig } from "../infra/config";
 import { outsideSources } from "../infra/connections";
 import { KubernetesPlatform } from "../infra/platforms/kubernetes";
 import type { Door, Outside } from "../infra/platforms/kubernetes";
+import { readOwnCertificate } from "../infra/own-certificate";
 import { loadSecrets } from "../infra/secrets";
 import { OutsideDatabase } from "../infra/services/database-access";
 import type { DatabaseAccess } from "../infra/services/database-access";
 import { outsideObjectStore } from "../infra/services/object-storage";
 import type { ObjectStorage } from "../infra/services/object-storage";
 import { contentsByTask } from "../infra/services/store-preparation";
-import { trinoHosts } from "../infra/services/trino";
+import { calledNames, trinoHosts } from "../infra/services/trino";
 import type { TrinoCertificate } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
 import type { Source } from "../infra/sources";
@@ -25,7 +26,8 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
   const namespace = config.kubernetesNamespace;
   const sources = loadSources(config.sourcesFile);
   const hosts = [...trinoHosts(stack), ...clusterNames("trino", namespace), ...config.trinoHosts];
-  const secrets = await loadSecrets(hosts);
+  const own = readOwnCertificate(config, [...calledNames, ...config.trinoHosts]);
+  const secrets = await loadSecrets(hosts, own);
 
   const provider = new kubernetes.Provider("cluster", {
     context: config.kubernetesContext === "" ? undefined : config.kubernetesContext,

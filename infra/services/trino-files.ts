@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { renderProperties } from "../properties";
 import { drainUser } from "../users";
 import { heapOf } from "./jvm";
@@ -35,7 +36,17 @@ export const accessFiles = {
 const refreshPeriod = "2s";
 
 /** Key and certificate, where the stack's own authority has made them. */
-export const ownCertificateFile = `${etc}/tls.pem`;
+export const ownCertificateFile = `${accessFolder}/tls.pem`;
+
+/**
+ * Key and certificate as Trino reads them: one PEM file. Trino compares the content only if time or length have changed, and
+ * Docker's plugin gives all files the same time: the length is another for another certificate, by blank lines at the end.
+ */
+export function renderKeystore(key: string, certificate: string): string {
+  const content = key + certificate;
+  const blank = createHash("sha256").update(content).digest().readUInt16BE() % 4096;
+  return content + "\n".repeat(blank);
+}
 
 /**
  * The coordinator's config.properties. Plain HTTP is for Trino's own parts: within the container, or from the workers.
@@ -58,6 +69,7 @@ export function renderServer(
     "http-server.https.enabled": true,
     "http-server.https.port": clientPort,
     "http-server.https.keystore.path": certificateFile,
+    "http-server.https.ssl-context.refresh-time": refreshPeriod,
     "http-server.authentication.type": "PASSWORD",
     "internal-communication.shared-secret": internalSecret,
     "catalog.management": "static",

@@ -19,6 +19,7 @@ import {
   renderDrain,
   renderIcebergCatalog,
   renderJvm,
+  renderKeystore,
   renderServer,
   renderWorker,
   renderWorkerRules,
@@ -69,6 +70,9 @@ export interface TrinoWorkers {
 const host = "trino";
 const drainFile = "/opt/lakestack/drain-trino";
 const dataFolder = "/var/lib/trino";
+
+/** Names by which Trino is called wherever it runs: by its own health check, and by Airflow. */
+export const calledNames = ["localhost", host] as const;
 
 /** Names that Trino's certificate is valid for. */
 export const trinoHosts = (stack: string) => ["localhost", "127.0.0.1", host, `lakestack-${stack}-${host}`];
@@ -169,21 +173,13 @@ export class Trino extends pulumi.ComponentResource {
       file("resource-groups.json", renderResourceGroups(args.analystLimits)),
       file("session-defaults.json", renderSessionDefaults()),
       ...this.accessFiles(args),
-      ...(args.certificate === undefined
-        ? [
-            {
-              path: ownCertificateFile,
-              content: pulumi.interpolate`${secrets.trinoKey}${secrets.trinoCertificate}`,
-            },
-          ]
-        : []),
       file("ca.pem", this.authority),
       this.catalogFile(args),
     ];
   }
 
-  /** What changes when users come and go, or sources: taken without a restart. */
-  private accessFiles({ users, sources, publishedSchemas }: TrinoArgs): RenderedFile[] {
+  /** What changes when users come and go, or sources, or when a certificate is renewed: taken without a restart. */
+  private accessFiles({ users, sources, publishedSchemas, ...args }: TrinoArgs): RenderedFile[] {
     const live = (path: string, content: pulumi.Input<string>) => ({ path, content, live: true });
     return [
       live(
@@ -192,6 +188,16 @@ export class Trino extends pulumi.ComponentResource {
       ),
       live(accessFiles.groups, renderGroups(users)),
       live(accessFiles.rules, renderRules({ users, sources, publishedSchemas, catalog: this.catalogName })),
+      ...(args.certificate === undefined
+        ? [
+            live(
+              ownCertificateFile,
+              pulumi
+                .all([args.secrets.trinoKey, args.secrets.trinoCertificate])
+                .apply(([key, certificate]) => renderKeystore(key, certificate)),
+            ),
+          ]
+        : []),
     ];
   }
 

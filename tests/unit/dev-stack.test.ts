@@ -236,9 +236,11 @@ describe("the dev stack", () => {
     expect(carrier().volumes).toEqual([where]);
     const files = (inputs: ContainerInputs) => inputs.uploads.map(({ file }) => file);
     expect(files(carrier()).sort()).toEqual(
-      ["groups", "passwords", "rules.json"].map((name) => `/etc/trino/access/${name}`),
+      ["groups", "passwords", "rules.json", "tls.pem"].map((name) => `/etc/trino/access/${name}`),
     );
     expect(files(container("trino")).filter((file) => file.startsWith("/etc/trino/access/"))).toEqual([]);
+    // A renewed certificate is another carrier, and the same Trino.
+    expect(JSON.stringify(container("trino").uploads)).not.toContain("PRIVATE KEY");
   });
 
   it("gives Airflow a login of its own to Trino, and not the administrator's", () => {

@@ -52,7 +52,8 @@ describe("with an issuer of cert-manager's", () => {
   it("Trino reads it where it is renewed, and the stack's own key is nowhere", () => {
     const trino = JSON.stringify(inputsOf("kubernetes:apps/v1:Deployment", "trino"));
     expect(trino).toContain('"mountPath":"/etc/lakestack/trino-certificate"');
-    expect(trino).not.toContain("/etc/trino/tls.pem");
+    const live = JSON.stringify(inputsOf("kubernetes:core/v1:Secret", "trino-live"));
+    expect(live).not.toContain("PRIVATE KEY");
     const secrets = JSON.stringify(inputsOf("kubernetes:core/v1:Secret", "trino-secrets"));
     expect(secrets).toContain("keystore.path=/etc/lakestack/trino-certificate/tls-combined.pem");
     expect(secrets).not.toContain("PRIVATE KEY");

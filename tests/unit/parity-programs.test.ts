@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { readConfig, type StackConfig } from "../../infra/config";
 import { completeSecrets } from "../../infra/secrets";
+import { createAuthority, createCertificate } from "../../infra/tls";
 import { dev } from "../../stacks/dev";
 import { kubernetesStack } from "../../stacks/kubernetes";
 import { configure, recordResources, settle } from "./registered";
@@ -46,7 +47,7 @@ const onlyOnKubernetes: Record<string, string> = {
   },
   ...{ trinoHosts: ofDoors, trinoDoor: ofDoors, trinoSourceRanges: ofDoors, objectStoreDoor: ofDoors },
   ...{ airflowDoor: ofDoors, airflowHost: ofDoors },
-  ...{ trinoIssuer: ofCertificates, trinoAuthorityFile: ofCertificates, certificateIssuer: ofCertificates },
+  ...{ trinoIssuer: ofCertificates, certificateIssuer: ofCertificates },
   ...{ ingressClass: ofCertificates, ingressNamespace: ofCertificates, ingressTlsSecret: ofCertificates },
   ...{ objectStoreEndpoint: ofOthers, objectStoreRegion: ofOthers, objectStorePathStyle: ofOthers },
   ...{ warehouseBucket: ofOthers, sourceBucket: ofOthers, eventsBucket: ofOthers },
@@ -166,6 +167,33 @@ describe("a stack on Kubernetes with a store and a database of others", () => {
     expect(egress("catalog")).toContain('"port":443');
     expect(egress("database-logins")).toContain('"port":5433');
     expect(egress("trino")).not.toContain('"port":5433');
+  });
+});
+
+describe("a certificate of one's own", () => {
+  it.each([
+    ["Docker", onDocker, ":Container"],
+    ["Kubernetes", onKubernetes, ":Secret"],
+  ])("is what Trino shows on %s, and Airflow trusts its authority", async (_, program, carrier) => {
+    const authority = await createAuthority("A company's authority");
+    const server = await createCertificate(authority, ["localhost", "trino"]);
+    const own = path.join(folder, "own.pem");
+    const root = path.join(folder, "root.pem");
+    writeFileSync(own, server.key + server.certificate);
+    writeFileSync(root, authority.certificate);
+    const { registered } = await program({ trinoCertificateFile: own, trinoAuthorityFile: root });
+
+    const written = (text: string) => JSON.stringify(text).slice(1, -1);
+    const live = registered.find(({ type, name }) => type.endsWith(carrier) && name === "trino-live");
+    expect(JSON.stringify(live?.inputs)).toContain(written(server.key + server.certificate));
+    const trusting = registered.filter(({ inputs }) =>
+      JSON.stringify(inputs).includes(written(authority.certificate)),
+    );
+    expect(trusting.map(({ name }) => name).join(" ")).toMatch(/airflow-scheduler/);
+    expect(trusting.map(({ name }) => name).join(" ")).toMatch(/trino/);
+    const { trinoKey, caCertificate } = JSON.parse(secrets) as Record<string, string>;
+    for (const unused of [trinoKey, caCertificate])
+      expect(JSON.stringify(registered)).not.toContain(written(String(unused)));
   });
 });
 

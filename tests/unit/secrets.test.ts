@@ -69,8 +69,19 @@ describe("the stack's secrets", () => {
     expect(named.caCertificate).toBe(first.caCertificate);
   });
 
-  it("sign a new server certificate when the authority had to be renewed", async () => {
-    const authority = await createAuthority("short-lived", 10);
+  it("keep an authority that is near its end, for each client would have to learn of another", async () => {
+    const authority = await createAuthority("near its end", 10);
+    const server = await createCertificate(authority, ["localhost"]);
+    const known = {
+      ...first,
+      ...{ caCertificate: authority.certificate, caKey: authority.key },
+      ...{ trinoCertificate: server.certificate, trinoKey: server.key },
+    };
+    expect(await completeSecrets(known, ["localhost"])).toEqual(known);
+  });
+
+  it("have a new authority when the old one has ended, and a server certificate that it has signed", async () => {
+    const authority = await createAuthority("ended", -0.5);
     const renewed = await completeSecrets(
       { ...first, caCertificate: authority.certificate, caKey: authority.key },
       ["localhost"],

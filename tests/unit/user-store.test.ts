@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Context } from "../../commands/command";
 import { Settings } from "../../commands/settings";
-import { carrierOf, command } from "../../commands/user";
+import { carrierOf } from "../../commands/live-files";
+import { command } from "../../commands/user";
 import { type Configuration, UserStore } from "../../commands/user-store";
 import { hashPassword, isPasswordHash } from "../../infra/password";
 

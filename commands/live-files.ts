@@ -1,0 +1,47 @@
+import { UserError } from "../toolchain/index";
+import type { Context } from "./command";
+import { DeploymentProgress } from "./deployment-progress";
+import { unlocking } from "./mend";
+import { type PulumiCli, PulumiError, type State, type StateResource } from "./pulumi-cli";
+
+/** What carries Trino's live files: a container that never runs, or a Secret. Their volume has the same name. */
+const carrier = /:(Container|Secret)::trino-live$/;
+
+/** The resource that has to be updated for Trino to see other live files; undefined if the stack is not up. */
+export const carrierOf = ({ resources }: Pick<State, "resources">) =>
+  resources.find(({ urn }) => carrier.test(urn));
+
+/**
+ * Brings Trino's live files to a stack that is up, as the configuration says now: them alone, whatever else waits for the
+ * next `up`.
+ *
+ * @param later what is said when it fails.
+ */
+export const tellTrino = (cli: PulumiCli, { urn }: StateResource, context: Context, later: string) =>
+  updateStack(cli, "Telling Trino", ["--target", urn], context, later);
+
+/** Runs `pulumi up` as a task of its own. */
+export async function updateStack(
+  cli: PulumiCli,
+  name: string,
+  args: string[],
+  { stack, reporter }: Context,
+  later: string,
+): Promise<void> {
+  const task = reporter.task(name);
+  const progress = new DeploymentProgress(reporter, stack);
+  try {
+    await unlocking(cli, () =>
+      cli.deploy("up", args, (event) => {
+        progress.onEvent(event);
+      }),
+    );
+  } catch (error) {
+    progress.close("not finished");
+    task.fail("not done");
+    if (!(error instanceof PulumiError || error instanceof UserError)) throw error;
+    const said = progress.faults.map(({ message }) => message).join("\n");
+    throw new UserError(`${name} has failed: ${said || error.message}`, later);
+  }
+  task.done("done");
+}
