@@ -52,6 +52,10 @@ const commands: Record<string, Entry> = {
     summary: "what the stack on AWS costs a month",
     load: async () => (await import("./cost.js")).command,
   },
+  sbom: {
+    summary: "a bill of materials for each image and for the npm packages",
+    load: async () => (await import("./sbom.js")).command,
+  },
   test: { summary: "all tests", load: async () => (await import("./test.js")).all },
   "test:unit": {
     summary: "the quick tests, without containers",
