@@ -56,6 +56,10 @@ const commands: Record<string, Entry> = {
     summary: "a bill of materials for each image and for the npm packages",
     load: async () => (await import("./sbom.js")).command,
   },
+  "audit:dependencies": {
+    summary: "all pinned packages against known advisories",
+    load: async () => (await import("./audit-dependencies.js")).command,
+  },
   test: { summary: "all tests", load: async () => (await import("./test.js")).all },
   "test:unit": {
     summary: "the quick tests, without containers",

@@ -1,9 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import * as path from "node:path";
-import type Docker from "dockerode";
-import { imageBuilds, imageReference } from "../infra/image-builds";
 import { billOfMaterials, type Subject } from "../supply-chain/bill-of-materials";
-import { imageContents, withPinned } from "../supply-chain/image-contents";
+import { lookIntoImages } from "../supply-chain/built-images";
 import { type Inventory, pinnedInventories } from "../supply-chain/inventory";
 import { dockerClient, projectFolder } from "../toolchain/index";
 import { type Command, messageOf, readOptions } from "./command";
@@ -24,8 +22,13 @@ export const command: Command = {
     });
     const task = reporter.task("Bills of materials");
     try {
-      const inventories = pinnedInventories();
-      if (!values.pinned) await lookInto(inventories, stack, signal, task);
+      const pinned = pinnedInventories();
+      const onImage = (name: string) => {
+        task.update(name);
+      };
+      const inventories = values.pinned
+        ? pinned
+        : await lookIntoImages(dockerClient(), pinned, stack, { signal, onImage });
       const project = await subject();
       await mkdir(values.output, { recursive: true });
       // A bill of something that is no more would be taken for one of today's.
@@ -56,49 +59,6 @@ export function render(inventories: readonly Inventory[]): string {
       source,
     ]),
   );
-}
-
-/** Replaces what is pinned for an image by what is in it, where it has been built. */
-async function lookInto(
-  inventories: Inventory[],
-  stack: string,
-  signal: AbortSignal,
-  task: { update(text: string): void },
-): Promise<void> {
-  const docker = dockerClient();
-  const answers = await docker.ping().then(
-    () => true,
-    () => false,
-  );
-  if (!answers) return;
-  for (const build of imageBuilds()) {
-    const inventory = inventories.find(({ name }) => name === `image-${build.name}`);
-    if (inventory === undefined) continue;
-    signal.throwIfAborted();
-    task.update(build.name);
-    const contents = await readImage(docker, imageReference(stack, build), inventory);
-    if (contents === undefined) continue;
-    inventory.components = withPinned(contents, inventory.components);
-    inventory.source = "image";
-  }
-}
-
-/** Undefined if the image has not been built. The container that is exported is never started. */
-async function readImage(docker: Docker, reference: string, { components }: Inventory) {
-  const present = await docker
-    .getImage(reference)
-    .inspect()
-    .then(
-      () => true,
-      () => false,
-    );
-  if (!present) return undefined;
-  const container = await docker.createContainer({ Image: reference, NetworkDisabled: true });
-  try {
-    return await imageContents(await container.export(), components);
-  } finally {
-    await container.remove({ force: true });
-  }
 }
 
 async function subject(): Promise<Subject> {
