@@ -60,6 +60,10 @@ const commands: Record<string, Entry> = {
     summary: "all pinned packages against known advisories",
     load: async () => (await import("./audit-dependencies.js")).command,
   },
+  bump: {
+    summary: "another version of a part, with its hashes: npm run bump -- trino 477",
+    load: async () => (await import("./bump.js")).command,
+  },
   test: { summary: "all tests", load: async () => (await import("./test.js")).all },
   "test:unit": {
     summary: "the quick tests, without containers",
