@@ -44,7 +44,8 @@ const of = (
   ...more,
 });
 
-describe("npm's registry", () => {
+// npm itself is started, which on a busy machine takes its time.
+describe("npm's registry", { timeout: 30_000 }, () => {
   const lock = JSON.stringify({
     name: "root",
     version: "1.0.0",

@@ -62,7 +62,7 @@ describe("a package URL", () => {
 });
 
 describe("package-lock.json", () => {
-  it("gives what npm itself says is in the tree", () => {
+  it("gives what npm itself says is in the tree", { timeout: 30_000 }, () => {
     const listed = execFileSync("npm", ["ls", "--all", "--package-lock-only", "--parseable", "--long"], {
       cwd: projectFolder,
       encoding: "utf8",
