@@ -56,6 +56,18 @@ const commands: Record<string, Entry> = {
     summary: "what the stack on AWS costs a month",
     load: async () => (await import("./cost.js")).command,
   },
+  sbom: {
+    summary: "a bill of materials for each image and for the npm packages",
+    load: async () => (await import("./sbom.js")).command,
+  },
+  "audit:dependencies": {
+    summary: "all pinned packages against known advisories",
+    load: async () => (await import("./audit-dependencies.js")).command,
+  },
+  bump: {
+    summary: "another version of a part, with its hashes: npm run bump -- trino 477",
+    load: async () => (await import("./bump.js")).command,
+  },
   test: { summary: "all tests", load: async () => (await import("./test.js")).all },
   "test:unit": {
     summary: "the quick tests, without containers",

@@ -41,8 +41,20 @@ export async function downloadText(url: string, limits: DownloadLimits): Promise
   return text;
 }
 
-async function open(url: string, limits: DownloadLimits, redirects = 5): Promise<IncomingMessage> {
-  const response = await request(url, limits);
+/** Sends a text in JSON and gets the answer's text. Redirects are not followed: a moved service is one to ask anew. */
+export async function exchangeJson(url: string, body: string, limits: DownloadLimits): Promise<string> {
+  let text = "";
+  for await (const chunk of (await open(url, limits, 0, body)).setEncoding("utf8")) text += String(chunk);
+  return text;
+}
+
+async function open(
+  url: string,
+  limits: DownloadLimits,
+  redirects = 5,
+  body?: string,
+): Promise<IncomingMessage> {
+  const response = await request(url, limits, body);
   const { statusCode = 0, headers } = response;
   if (statusCode >= 300 && statusCode < 400 && headers.location && redirects > 0) {
     response.resume();
@@ -55,10 +67,14 @@ async function open(url: string, limits: DownloadLimits, redirects = 5): Promise
   return response;
 }
 
-function request(url: string, limits: DownloadLimits): Promise<IncomingMessage> {
+function request(url: string, limits: DownloadLimits, body?: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const ca = [...tls.rootCertificates, hostCertificates()];
-    const outgoing = url.startsWith("http:") ? http.get(url) : https.get(url, { ca });
+    const options: http.RequestOptions =
+      body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" } };
+    const outgoing = url.startsWith("http:")
+      ? http.request(url, options)
+      : https.request(url, { ca, ...options });
     const timer = setTimeout(() => {
       outgoing.destroy(new Error(`${url} does not answer within ${limits.answer / 1000} seconds`));
     }, limits.answer);
@@ -71,5 +87,6 @@ function request(url: string, limits: DownloadLimits): Promise<IncomingMessage> 
       response.setTimeout(limits.silence, () => response.destroy(new Error(`${url} stopped half way`)));
       resolve(response);
     });
+    outgoing.end(body);
   });
 }
