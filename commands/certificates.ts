@@ -139,6 +139,6 @@ async function takeEffect(
   }
   return [
     ...told,
-    "Trino does not show the new certificate yet. See npm run status; npm run up brings it.",
+    "Trino does not show the new certificate yet: npm run up brings it, or Trino's next start at the latest.",
   ].join(" ");
 }
