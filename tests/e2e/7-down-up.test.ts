@@ -21,7 +21,10 @@ async function look(): Promise<Kept> {
   return {
     tables: await readTables(),
     runs: (await allRuns()).map((run) => `${run.dag_id} ${run.dag_run_id} ${run.state}`).sort(),
-    volumes: volumes.Volumes.map(({ Name, CreatedAt }: VolumeFacts) => `${Name} ${CreatedAt ?? ""}`).sort(),
+    volumes: volumes.Volumes.map(({ Name, CreatedAt }: VolumeFacts) =>
+      // Live files are written anew with the container that carries them, and no data.
+      Name.endsWith("-live") ? Name : `${Name} ${CreatedAt ?? ""}`,
+    ).sort(),
   };
 }
 

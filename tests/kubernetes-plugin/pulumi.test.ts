@@ -38,6 +38,8 @@ const web = new k8s.apps.v1.Deployment("web", {
   metadata: { ...inside, name: "web" },
   spec: {
     replicas: config.getNumber("replicas") || 1,
+    // One that ends at once would count as available for the moment that it ran.
+    minReadySeconds: 2,
     selector: { matchLabels: labels },
     template: {
       metadata: { labels },
