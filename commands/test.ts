@@ -133,6 +133,15 @@ async function emptyClusterStages(
   context: Context,
   env: Record<string, string>,
 ): Promise<boolean> {
+  const cluster = await clusterStage(lane, context);
+  if (cluster === undefined) return false;
+  const onCluster = { ...env, LAKESTACK_KUBECONFIG: cluster.kubeconfig };
+  await lane.stage("kubernetes-plugin tests", vitest("kubernetes-plugin", context, [], onCluster));
+  return true;
+}
+
+/** Brings the tests' cluster up with the stack's images in it. @returns nothing if that has failed. */
+async function clusterStage(lane: Lane, context: Context): Promise<Cluster | undefined> {
   let cluster: Cluster | undefined;
   await lane.stage("cluster", async (output) => {
     const { signal } = context;
@@ -150,14 +159,15 @@ async function emptyClusterStages(
     cluster = up;
     return { ok: true, counts: none };
   });
-  if (cluster === undefined) return false;
-  const onCluster = { ...env, LAKESTACK_KUBECONFIG: cluster.kubeconfig };
-  await lane.stage("kubernetes-plugin tests", vitest("kubernetes-plugin", context, [], onCluster));
-  return true;
+  return cluster;
 }
 
-const stackOnClusterStage = (lane: Lane, context: Context, env: Record<string, string>) =>
-  lane.stage("cluster tests", vitest("cluster", context, [], { ...env, ...testCluster }));
+const stackOnClusterStage = (
+  lane: Lane,
+  context: Context,
+  env: Record<string, string>,
+  args: readonly string[] = [],
+) => lane.stage("cluster tests", vitest("cluster", context, args, { ...env, ...testCluster }));
 
 /** Also one that is half made. */
 async function removeTestCluster({ reporter }: Context): Promise<void> {
@@ -251,12 +261,17 @@ export const onFakeAws: Command = {
 };
 
 export const onCluster: Command = {
-  usage: "npm run test:cluster     the tests on a Kubernetes cluster, which is made for them and removed",
-  async run(_args, context) {
+  usage:
+    "npm run test:cluster [-- VITEST ARGUMENTS]     the tests on a Kubernetes cluster, which is made for them and removed; with arguments, only those of the stack",
+  async run(args, context) {
     const run = new TestRun();
     const { env } = await prepare(context);
     try {
-      if (await emptyClusterStages(run, context, env)) await stackOnClusterStage(run, context, env);
+      const isUp =
+        args.length === 0
+          ? await emptyClusterStages(run, context, env)
+          : (await clusterStage(run, context)) !== undefined;
+      if (isUp) await stackOnClusterStage(run, context, env, args);
     } finally {
       await removeTestCluster(context);
     }
