@@ -17,8 +17,10 @@ export default defineConfig({
     // Vitest would leave one core to others, which on two cores is half.
     maxWorkers: "100%",
     projects: [
-      // Pulumi mocks and plain values; no containers, no network.
+      // Plain values and small programs, with Pulumi's mocks; no containers, no network.
       { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
+      // Whole programs for a laptop, a cluster and AWS, evaluated with the same mocks.
+      { extends: true, test: { name: "programs", include: ["tests/programs/**/*.test.ts"] } },
       {
         // A real Docker engine.
         extends: true,

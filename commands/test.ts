@@ -87,7 +87,8 @@ async function quickStages(run: TestRun, context: Context): Promise<boolean> {
   return (
     (await run.stage("lint", script("lint", context))) &&
     (await run.stage("type check", script("typecheck", context))) &&
-    (await run.stage("unit tests", vitest("unit", context)))
+    (await run.stage("unit tests", vitest("unit", context))) &&
+    (await run.stage("program tests", vitest("programs", context)))
   );
 }
 

@@ -4,7 +4,7 @@ import { stackRules } from "../../policy/stack-rules";
 import type { Subject } from "../../policy/subject";
 import type { Graph } from "../aws/graph";
 import { prodGraph, publicDoors } from "../aws/stack";
-import { verdict } from "./verdict";
+import { verdict } from "../unit/verdict";
 
 // The whole program runs for each set of settings.
 vi.setConfig({ testTimeout: 60_000 });

@@ -9,8 +9,8 @@ import { rules } from "../../policy/rules";
 import type { Subject } from "../../policy/subject";
 import { dev } from "../../stacks/dev";
 import { kubernetesStack } from "../../stacks/kubernetes";
-import { configure, recordResources, settle } from "./registered";
-import { verdict } from "./verdict";
+import { configure, recordResources, settle } from "../unit/registered";
+import { verdict } from "../unit/verdict";
 
 // Pulumi serialises the functions of a dynamic provider, which it can't do with what Vite makes of them.
 vi.mock("../../infra/services/object-store-contents", async () => {

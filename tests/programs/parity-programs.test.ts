@@ -8,8 +8,8 @@ import { completeSecrets } from "../../infra/secrets";
 import { createAuthority, createCertificate } from "../../infra/tls";
 import { dev } from "../../stacks/dev";
 import { kubernetesStack } from "../../stacks/kubernetes";
-import { configure, recordResources, settle } from "./registered";
-import type { Registered } from "./registered";
+import { configure, recordResources, settle } from "../unit/registered";
+import type { Registered } from "../unit/registered";
 
 // Pulumi serialises the functions of a dynamic provider, which it can't do with what Vite makes of them.
 vi.mock("../../infra/services/object-store-contents", async () => {
