@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import { imageBuilds, imageReference } from "../infra/image-builds";
+import { presentBaseImage } from "../toolchain/index";
 import type { Component } from "./component";
 import { imageContents, withPinned } from "./image-contents";
 import type { Inventory } from "./inventory";
@@ -16,7 +17,7 @@ export async function lookIntoImages(
   { signal, onImage }: { signal: AbortSignal; onImage: (name: string) => void },
 ): Promise<Inventory[]> {
   if (!(await succeeds(docker.ping()))) return [...inventories];
-  const builds = imageBuilds();
+  const builds = imageBuilds({ baseImage: await presentBaseImage(docker) });
   const looked: Inventory[] = [];
   for (const inventory of inventories) {
     signal.throwIfAborted();

@@ -25,9 +25,7 @@ export async function ensureBaseImage(reporter: Reporter, signal?: AbortSignal):
   const docker = dockerClient();
   if (await isPresent(docker, versions.baseImage)) return undefined;
 
-  const { Architecture: architecture } = (await docker.info()) as { Architecture: string };
-  const key = contentKey([...recipe, architecture]);
-  const tag = `lakestack-base:${key}`;
+  const { architecture, key, tag } = await own(docker);
   const file = path.join(cacheFolder(), "base", `${key}.tar`);
   const keep = () => makeOnce(file, (temporary) => saveImage(docker, tag, temporary));
   if (await isPresent(docker, tag)) {
@@ -59,6 +57,24 @@ export async function ensureBaseImage(reporter: Reporter, signal?: AbortSignal):
     task.fail("not to be had");
     throw error;
   }
+}
+
+/**
+ * The base image that the engine has already.
+ *
+ * @returns undefined if that is the pinned Debian image, or if there is none; else the tag of one made here.
+ */
+export async function presentBaseImage(docker: Docker): Promise<string | undefined> {
+  if (await isPresent(docker, versions.baseImage)) return undefined;
+  const { tag } = await own(docker);
+  return (await isPresent(docker, tag)) ? tag : undefined;
+}
+
+/** What an image made here is called. */
+async function own(docker: Docker): Promise<{ architecture: string; key: string; tag: string }> {
+  const { Architecture: architecture } = (await docker.info()) as { Architecture: string };
+  const key = contentKey([...recipe, architecture]);
+  return { architecture, key, tag: `lakestack-base:${key}` };
 }
 
 async function isPresent(docker: Docker, image: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** What makes a fresh machine able to run `pulumi up`. Knows nothing of the stack. */
-export { ensureBaseImage } from "./base-image";
+export { ensureBaseImage, presentBaseImage } from "./base-image";
 export { hostCertificates } from "./ca-bundle";
 export { cacheFolder } from "./cache";
 export { dockerClient, dockerEndpoint } from "./docker-client";
