@@ -23,7 +23,8 @@ const provider = new kubernetes.Provider("cluster", { kubeconfig: config.require
 const platform = new KubernetesPlatform("platform", {
   stack: "scaling", namespace: ${JSON.stringify(namespace)}, checksumKey: pulumi.secret("key"), provider,
 });
-const most = config.getNumber("most");
+const replicas = config.requireNumber("replicas");
+const most = Math.max(replicas, config.getNumber("most") || 0);
 platform.deploy({
   name: "worker",
   image: ${JSON.stringify(image)},
@@ -32,8 +33,8 @@ platform.deploy({
   health: { command: ["true"] },
   resources: { memoryMiB: 16 },
   stopGraceSeconds: 1,
-  replicas: config.requireNumber("replicas"),
-  scale: most === undefined ? undefined : { most, busyCores: 0.5, idleSeconds: 600 },
+  replicas,
+  scale: { most, busyCores: 0.5, idleSeconds: 600 },
 }, platform);
 `;
 
@@ -45,6 +46,12 @@ interface Deployment {
 
 const deployment = async () =>
   (await byHand.get("apps/v1", "Deployment", "worker", namespace)) as unknown as Deployment;
+
+/** Of the autoscaler. */
+const bounds = async () => {
+  const found = await byHand.get("autoscaling/v2", "HorizontalPodAutoscaler", "worker", namespace);
+  return (found as { spec?: unknown } | undefined)?.spec;
+};
 
 beforeAll(async () => {
   project = await ScratchProject.make({ plugin: { name: "kubernetes", version }, program });
@@ -66,10 +73,9 @@ test("scaling that is switched on leaves the instances as they are", async () =>
   await project.up();
   const after = await deployment();
   expect(after.spec.replicas).toBe(2);
-  // The API server counts every change. The program's own is the only one: had it taken the number away, the autoscaler's
-  // would be another.
-  expect(after.metadata.generation).toBe(before.metadata.generation + 1);
-  expect(await byHand.get("autoscaling/v2", "HorizontalPodAutoscaler", "worker", namespace)).toBeDefined();
+  // The API server counts every change.
+  expect(after.metadata.generation).toBe(before.metadata.generation);
+  expect(await bounds()).toMatchObject({ minReplicas: 2, maxReplicas: 4 });
   await project.up("--expect-no-changes");
 });
 
@@ -86,10 +92,13 @@ test("the autoscaler's number stays through later changes, a refresh among them"
   expect((await deployment()).spec.replicas).toBe(3);
 });
 
-test("scaling that is switched off gives the number back to the program", async () => {
+test("a number that is fixed is the program's again, and nobody takes it back", async () => {
   await project.pulumi("config", "rm", "most");
   await project.pulumi("config", "set", "replicas", "2");
-  await project.up("--refresh");
+  await project.up();
+  await until("two instances", 120, async () => (await deployment()).status.availableReplicas === 2);
+  expect(await bounds()).toMatchObject({ minReplicas: 2, maxReplicas: 2 });
+  await project.refresh();
+  await project.up("--expect-no-changes");
   expect((await deployment()).spec.replicas).toBe(2);
-  expect(await byHand.get("autoscaling/v2", "HorizontalPodAutoscaler", "worker", namespace)).toBeUndefined();
 });
