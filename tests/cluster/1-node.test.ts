@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { containerMemory } from "../../commands/machine-facts";
 import { type Cluster, loadImages, stopCluster } from "../../toolchain/cluster/index";
@@ -210,7 +211,12 @@ describe("a Service of type LoadBalancer", () => {
       service("door", { type: "LoadBalancer", ports: [{ port: door.node, targetPort: 8080 }] }),
     );
     await space.ready("door");
-    const page = async () => (await fetch(`http://127.0.0.1:${door.host}/`)).text();
+    // Docker takes the connection before there is a door behind it, and such a request may never be told of its end.
+    const page = () =>
+      Promise.race([
+        fetch(`http://127.0.0.1:${door.host}/`).then((answer) => answer.text()),
+        sleep(5000, "no answer for 5 s"),
+      ]);
     await until("the page", page, (text) => text.trim() === "welcome");
   });
 
