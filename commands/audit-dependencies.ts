@@ -5,12 +5,11 @@ import { goDatabase } from "../supply-chain/advisories/go";
 import { npmAudit } from "../supply-chain/advisories/npm";
 import { osvService } from "../supply-chain/advisories/osv-service";
 import { pypi } from "../supply-chain/advisories/pypi";
-import { lookIntoImages } from "../supply-chain/built-images";
+import { builtInventories } from "../supply-chain/built-images";
 import { packageName, withoutRepeats } from "../supply-chain/component";
 import { pinnedInventories } from "../supply-chain/inventory";
-import { dockerClient, projectFolder } from "../toolchain/index";
+import { projectFolder, withoutCredentials } from "../toolchain/index";
 import { type Command, messageOf, readOptions, unlessAborted } from "./command";
-import { withoutCredentials } from "./registries";
 import { table } from "./table";
 
 const usage = [
@@ -25,13 +24,9 @@ export const command: Command = {
     const accepted = readAccepted(path.join(projectFolder, "advisories.yaml"));
     const task = reporter.task("Known advisories");
     try {
-      const pinned = pinnedInventories();
-      const onImage = (name: string) => {
-        task.update(name);
-      };
       const inventories = values.images
-        ? await lookIntoImages(dockerClient(), pinned, stack, { signal, onImage })
-        : pinned;
+        ? await builtInventories(stack, { signal, task })
+        : pinnedInventories();
       task.update("asking");
       const components = withoutRepeats(inventories.flatMap((inventory) => inventory.components));
       const answers = await unlessAborted(signal, askAll(sources(projectFolder), components, reason));

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import { promisify } from "node:util";
-import { dockerClient } from "../toolchain/index";
+import { dockerClient, withoutCredentials } from "../toolchain/index";
 import type { Finding } from "./checks";
 
 /** A registry that does not answer within this time, ms, is not to be counted on. */
@@ -52,10 +52,6 @@ function reason(error: unknown): string {
   const telling =
     lines.findLast((line) => /error|fail|refused|denied|unable|could not/i.test(line)) ?? lines.at(-1);
   return withoutCredentials(telling?.trim() ?? message);
-}
-
-export function withoutCredentials(text: string): string {
-  return text.replaceAll(/\/\/[^/\s@]*@/g, "//");
 }
 
 async function present(program: string, otherwise: string): Promise<void> {

@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { billOfMaterials, type Subject } from "../supply-chain/bill-of-materials";
-import { lookIntoImages } from "../supply-chain/built-images";
+import { builtInventories } from "../supply-chain/built-images";
 import { type Inventory, pinnedInventories } from "../supply-chain/inventory";
-import { dockerClient, projectFolder } from "../toolchain/index";
+import { projectFolder } from "../toolchain/index";
 import { type Command, messageOf, readOptions } from "./command";
 import { table } from "./table";
 
@@ -22,13 +22,9 @@ export const command: Command = {
     });
     const task = reporter.task("Bills of materials");
     try {
-      const pinned = pinnedInventories();
-      const onImage = (name: string) => {
-        task.update(name);
-      };
       const inventories = values.pinned
-        ? pinned
-        : await lookIntoImages(dockerClient(), pinned, stack, { signal, onImage });
+        ? pinnedInventories()
+        : await builtInventories(stack, { signal, task });
       const project = await subject();
       await mkdir(values.output, { recursive: true });
       // A bill of something that is no more would be taken for one of today's.

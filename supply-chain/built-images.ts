@@ -1,22 +1,22 @@
 import type Docker from "dockerode";
 import { imageBuilds, imageReference } from "../infra/image-builds";
-import { presentBaseImage } from "../toolchain/index";
+import { dockerClient, presentBaseImage, type Task } from "../toolchain/index";
 import type { Component } from "./component";
 import { imageContents, withPinned } from "./image-contents";
-import type { Inventory } from "./inventory";
+import { type Inventory, pinnedInventories } from "./inventory";
 
 /**
- * Replaces what is pinned for an image by what is in it, where it has been built. Without Docker nothing is replaced.
+ * What is pinned; of an image that the stack has built, what is in it instead. Without Docker all is what is pinned.
  *
- * @param onImage is told each image's name before it is read.
+ * @param task is told each image's name before it is read.
  */
-export async function lookIntoImages(
-  docker: Docker,
-  inventories: readonly Inventory[],
+export async function builtInventories(
   stack: string,
-  { signal, onImage }: { signal: AbortSignal; onImage: (name: string) => void },
+  { signal, task }: { signal: AbortSignal; task: Task },
 ): Promise<Inventory[]> {
-  if (!(await succeeds(docker.ping()))) return [...inventories];
+  const docker = dockerClient();
+  const inventories = pinnedInventories();
+  if (!(await succeeds(docker.ping()))) return inventories;
   const builds = imageBuilds({ baseImage: await presentBaseImage(docker) });
   const looked: Inventory[] = [];
   for (const inventory of inventories) {
@@ -27,7 +27,7 @@ export async function lookIntoImages(
       looked.push(inventory);
       continue;
     }
-    onImage(inventory.name);
+    task.update(inventory.name);
     const contents = await readImage(docker, reference, inventory.components);
     looked.push({ ...inventory, source: "image", components: withPinned(contents, inventory.components) });
   }

@@ -2,6 +2,7 @@
 export { ensureBaseImage, presentBaseImage } from "./base-image";
 export { hostCertificates } from "./ca-bundle";
 export { cacheFolder } from "./cache";
+export { withoutCredentials } from "./credentials";
 export { dockerClient, dockerEndpoint } from "./docker-client";
 export { ensureDocker } from "./docker-engine";
 export { elapsed, terminalReporter, type Reporter, type Task } from "./progress";

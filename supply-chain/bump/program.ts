@@ -1,3 +1,4 @@
+import { withoutCredentials } from "../../toolchain/credentials";
 import { CommandFailed, run, type RunOptions } from "../../toolchain/run";
 import { UserError } from "../../toolchain/user-error";
 
@@ -19,11 +20,7 @@ export async function runProgram(
     if (!(error instanceof CommandFailed)) throw error;
     const missing = error.message.includes("ENOENT");
     const lines = error.output.split("\n").filter((line) => line.trim() !== "");
-    // Addresses of registries may hold credentials.
-    const said = lines
-      .slice(-8)
-      .join("\n")
-      .replaceAll(/\/\/[^/\s@]*@/g, "//");
+    const said = withoutCredentials(lines.slice(-8).join("\n"));
     throw new UserError(
       missing ? `${name} is not on the PATH.` : `${error.message}${said === "" ? "." : `:\n${said}`}`,
       missing

@@ -6,14 +6,14 @@ import { announcement } from "../../commands/destroy";
 import { exportLines } from "../../commands/env";
 import { frames } from "../../commands/logs";
 import { describe as describeRun } from "../../commands/pipelines";
-import { aptSource, withoutCredentials } from "../../commands/registries";
+import { aptSource } from "../../commands/registries";
 import { months, sampleFolders, sampleObjects } from "../../commands/sample-data";
 import { unnamedDescendants } from "../../commands/stack-images";
 import { type StackOutputs, stackOutputs } from "../../commands/stack-outputs";
 import { summary } from "../../commands/summary";
 import { bytes, table } from "../../commands/table";
 import { closingLine, junitCounts, vitestCounts } from "../../commands/test-counts";
-import { projectFolder } from "../../toolchain/index";
+import { projectFolder, withoutCredentials } from "../../toolchain/index";
 
 const outputs: StackOutputs = {
   jdbcUrl: "jdbc:trino://localhost:8443/iceberg?SSL=true",
