@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
 
 /** What a program in a container wrote, and how it ended. */
@@ -38,9 +38,8 @@ export async function execIn(
   const texts = output.map(collect);
   (container.modem as Demultiplexer).demuxStream(stream, ...output);
 
-  // Also when it is over by now: then no event would come any more.
-  const ended = finished(stream, { writable: false }).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+  const ended = new Promise<void>((resolve, reject) => {
+    stream.on("end", resolve).on("close", resolve).on("error", reject);
   });
   const stop = () => stream.destroy(signal?.reason as Error);
   signal?.addEventListener("abort", stop);
