@@ -13,9 +13,9 @@ import {
   warnings,
 } from "./certificate-facts";
 import { type Command, type Context, readOptions } from "./command";
-import { carrierOf, tellTrino, updateStack } from "./live-files";
+import { carrierOf, effectLater, effectSoon, tellTrino, updateStack } from "./live-files";
 import { PulumiCli, type State } from "./pulumi-cli";
-import { ownCertificateFile, Settings } from "./settings";
+import { Settings } from "./settings";
 import { stackOutputs } from "./stack-outputs";
 
 const usage = `npm run certificates [-- OPTION]     Trino's certificate and its authority: for whom, by whom, days left
@@ -32,7 +32,8 @@ export const command: Command = {
       "renew-authority": { type: "boolean", default: false },
     });
     const authority = values["renew-authority"];
-    if (authority || values.renew) await assertOwn(context.stack);
+    const settings = await Settings.read(context.stack);
+    if (authority || values.renew) assertMadeHere(settings);
 
     const { env } = await ensurePulumi(context.reporter, context.signal);
     const cli = new PulumiCli(context.stack, env, context.signal);
@@ -40,7 +41,7 @@ export const command: Command = {
     const document = state === undefined ? undefined : await cli.config(documentKey);
     if (state === undefined || document === undefined)
       throw new UserError(`Stack ${context.stack} has no certificates yet.`, "Bring it up first: npm run up");
-    const own = await ownCertificateFile(context.stack);
+    const own = settings.ownCertificate;
     const before = await certificates(cli, state, document, own);
     if (!authority && !values.renew) {
       print(before, own);
@@ -56,15 +57,14 @@ export const command: Command = {
 };
 
 /** Certificates of others are renewed by them. */
-async function assertOwn(stack: string): Promise<void> {
-  const settings = await Settings.read(stack);
+function assertMadeHere(settings: Settings): void {
   const issuer = String(settings.get("trinoIssuer"));
   if (issuer !== "")
     throw new UserError(
       `Trino's certificate is made and renewed by cert-manager's issuer ${issuer} (trinoIssuer).`,
       "Renew it there: cmctl renew trino-certificate. Trino takes it as it comes.",
     );
-  const own = await ownCertificateFile(stack);
+  const own = settings.ownCertificate;
   if (own !== "")
     throw new UserError(
       `Trino's certificate is your own, from ${own} (trinoCertificateFile).`,
@@ -114,12 +114,11 @@ async function takeEffect(
   serial: string | undefined,
   authority: boolean,
 ): Promise<string> {
-  const later = "Kept in the stack's configuration; in effect with the next npm run up (or pulumi up).";
   const resource = carrierOf(state);
-  if (resource === undefined) return later;
+  if (resource === undefined) return effectLater;
 
-  if (authority) await updateStack(cli, "Replacing the authority", [], context, later);
-  else await tellTrino(cli, resource, context, later);
+  if (authority) await updateStack(cli, "Replacing the authority", [], context);
+  else await tellTrino(cli, resource, context);
   const { trinoUrl, caCertificate } = stackOutputs(await cli.outputs());
   const onDocker = resource.type.startsWith("docker:");
   const told = [
@@ -129,8 +128,7 @@ async function takeEffect(
       : []),
   ];
   if (authority && onDocker) await writeFile(caFile(context.stack), caCertificate);
-  if (!onDocker)
-    return [...told, "In effect within about two minutes, as soon as the node has it."].join(" ");
+  if (!onDocker) return [...told, effectSoon].join(" ");
   for (let second = 0; second < noticeSeconds; second++) {
     const shown = await shownAt(trinoUrl, caCertificate);
     if (shown !== undefined && shown.certificate.serial !== serial && shown.distrust === undefined)

@@ -4,6 +4,13 @@ import { DeploymentProgress } from "./deployment-progress";
 import { unlocking } from "./mend";
 import { type PulumiCli, PulumiError, type State, type StateResource } from "./pulumi-cli";
 
+/** What is told of a change that the stack does not have yet. */
+export const effectLater =
+  "Kept in the stack's configuration; in effect with the next npm run up (or pulumi up).";
+
+/** What is told on Kubernetes, where the kubelet brings a Secret's new content to its pods. */
+export const effectSoon = "In effect within about two minutes, as soon as the node has it.";
+
 /** What carries Trino's live files: a container that never runs, or a Secret. Their volume has the same name. */
 const carrier = /:(Container|Secret)::trino-live$/;
 
@@ -14,11 +21,9 @@ export const carrierOf = ({ resources }: Pick<State, "resources">) =>
 /**
  * Brings Trino's live files to a stack that is up, as the configuration says now: them alone, whatever else waits for the
  * next `up`.
- *
- * @param later what is said when it fails.
  */
-export const tellTrino = (cli: PulumiCli, { urn }: StateResource, context: Context, later: string) =>
-  updateStack(cli, "Telling Trino", ["--target", urn], context, later);
+export const tellTrino = (cli: PulumiCli, { urn }: StateResource, context: Context) =>
+  updateStack(cli, "Telling Trino", ["--target", urn], context);
 
 /** Runs `pulumi up` as a task of its own. */
 export async function updateStack(
@@ -26,7 +31,6 @@ export async function updateStack(
   name: string,
   args: string[],
   { stack, reporter }: Context,
-  later: string,
 ): Promise<void> {
   const task = reporter.task(name);
   const progress = new DeploymentProgress(reporter, stack);
@@ -41,7 +45,7 @@ export async function updateStack(
     task.fail("not done");
     if (!(error instanceof PulumiError || error instanceof UserError)) throw error;
     const said = progress.faults.map(({ message }) => message).join("\n");
-    throw new UserError(`${name} has failed: ${said || error.message}`, later);
+    throw new UserError(`${name} has failed: ${said || error.message}`, effectLater);
   }
   task.done("done");
 }

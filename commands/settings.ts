@@ -36,6 +36,11 @@ export class Settings {
     return String(this.get(key)) === "true";
   }
 
+  /** The file that the stack's own people bring Trino's certificate in; empty if the stack makes it. */
+  get ownCertificate(): string {
+    return String(this.get("trinoCertificateFile"));
+  }
+
   /** The ports that the services will be published at, with the configuration key of each. */
   ports(): [key: string, port: number][] {
     const off = new Set([
@@ -53,7 +58,3 @@ export class Settings {
     });
   }
 }
-
-/** The file that the stack's own people bring Trino's certificate in; empty if the stack makes it. */
-export const ownCertificateFile = async (stack: string) =>
-  String((await Settings.read(stack)).get("trinoCertificateFile"));

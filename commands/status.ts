@@ -3,7 +3,7 @@ import { dockerClient, UserError } from "../toolchain/index";
 import { caFile, certificateReport } from "./certificate-facts";
 import { type Command, messageOf, readOptions } from "./command";
 import { containerMemory } from "./machine-facts";
-import { ownCertificateFile } from "./settings";
+import { Settings } from "./settings";
 import { type StackContainer, stackContainers } from "./stack-containers";
 import { bytes, table } from "./table";
 
@@ -73,7 +73,9 @@ export const command: Command = {
       .flatMap((service) => service.url.split(" "))
       .find((each) => each.startsWith("https:"));
     const report =
-      url === undefined ? [] : await certificateReport(url, caFile(stack), await ownCertificateFile(stack));
+      url === undefined
+        ? []
+        : await certificateReport(url, caFile(stack), (await Settings.read(stack)).ownCertificate);
     for (const line of report) console.log(`\n${line}`);
     const ill = services.filter(({ health }) => health !== "healthy" && health !== "no check");
     if (ill.length === 0) return 0;

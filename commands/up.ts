@@ -211,8 +211,8 @@ export const command: Command = {
         ? "Nothing to change: the stack, the sample data and the tables are as they should be."
         : `Changed: ${changes.join(", ")}.`;
     console.log(`\n${outcome}`);
-    const own = String(settings.get("trinoCertificateFile"));
-    for (const warning of warnings(authorityFacts(outputs.caCertificate), own)) console.log(`\n${warning}`);
+    for (const warning of warnings(authorityFacts(outputs.caCertificate), settings.ownCertificate))
+      console.log(`\n${warning}`);
     return 0;
   },
 };

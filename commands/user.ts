@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { airflowUser } from "../infra/users";
 import { ensurePulumi, UserError } from "../toolchain/index";
 import { type Command, type Context, readOptions } from "./command";
-import { carrierOf, tellTrino } from "./live-files";
+import { carrierOf, effectLater, effectSoon, tellTrino } from "./live-files";
 import { PulumiCli, type State } from "./pulumi-cli";
 import { Settings } from "./settings";
 import { stackOutputs } from "./stack-outputs";
@@ -113,13 +113,11 @@ async function takeEffect(
   context: Context,
   login: { name: string; password: string } | undefined,
 ): Promise<string> {
-  const later = "Kept in the stack's configuration; in effect with the next npm run up (or pulumi up).";
   const resource = carrierOf(state);
-  if (resource === undefined) return later;
+  if (resource === undefined) return effectLater;
 
-  await tellTrino(cli, resource, context, later);
-  if (resource.type.startsWith("kubernetes:"))
-    return "In effect within about two minutes, as soon as the node has it.";
+  await tellTrino(cli, resource, context);
+  if (resource.type.startsWith("kubernetes:")) return effectSoon;
   await sleep(noticeSeconds * 1000);
   if (login === undefined)
     return "In effect: no login from now on. Queries that run already end by themselves.";
