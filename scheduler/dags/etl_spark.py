@@ -54,7 +54,7 @@ def late(source: Source) -> str:
 
 def outlets(source: Source) -> list[Asset]:
     """What a batch updates: the table, and where all checks come before it is published, the checked table as well."""
-    checked = source.blocks and all(check.blocks for check in source.checks)
+    checked = source.blocks and not source.checked_afterwards
     return [table_asset(source), *([checked_asset(source)] if checked else [])]
 
 

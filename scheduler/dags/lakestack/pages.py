@@ -15,7 +15,7 @@ def links(source: Source) -> str:
         "maintenance": f"maintain_{source.name}",
         "replay": f"replay_{source.name}",
     }
-    if any(not check.blocks for check in source.checks):
+    if source.checked_afterwards:
         dags["checks"] = f"check_{source.name}"
     if source.blocks:
         dags["refused batches"] = f"publish_{source.name}"

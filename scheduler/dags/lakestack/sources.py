@@ -70,6 +70,11 @@ class Source:
         """Whether a batch is checked before readers see it."""
         return any(check.blocks for check in self.checks)
 
+    @property
+    def checked_afterwards(self) -> bool:
+        """Whether a batch is checked once readers see it."""
+        return any(not check.blocks for check in self.checks)
+
 
 def sources_file() -> Path:
     """$LAKESTACK_SOURCES, else where the program puts the file."""
