@@ -1,3 +1,4 @@
+import { dirname } from "node:path/posix";
 import type * as pulumi from "@pulumi/pulumi";
 
 /** A file put into the container before it starts. */
@@ -13,6 +14,17 @@ export interface RenderedFile {
    * its folder are, and the image has nothing there. Default false.
    */
   live?: boolean;
+}
+
+/** The live ones among the files, by the folder that they are in. */
+export function liveFolders(files: readonly RenderedFile[] = []): Map<string, RenderedFile[]> {
+  const folders = new Map<string, RenderedFile[]>();
+  for (const file of files) {
+    if (file.live !== true) continue;
+    const folder = dirname(file.path);
+    folders.set(folder, [...(folders.get(folder) ?? []), file]);
+  }
+  return folders;
 }
 
 /** A TCP port that the workload listens on. Who may connect to it: `connections.ts`. */

@@ -1,8 +1,7 @@
-import { dirname } from "node:path/posix";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
-import type { HealthCheck, RenderedFile, Workload } from "../workload";
+import { type HealthCheck, liveFolders, type RenderedFile, type Workload } from "../workload";
 
 export interface DockerPlatformArgs {
   /** Name of the stack: part of every name, so that stacks live side by side. */
@@ -46,7 +45,7 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
    * stay.
    */
   private carrier(workload: Workload, parent: pulumi.Resource): docker.Container[] {
-    const files = (workload.files ?? []).filter(({ live }) => live === true);
+    const files = [...liveFolders(workload.files).values()].flat();
     if (files.length === 0) return [];
     const name = liveName(workload);
     return [
@@ -73,7 +72,7 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
   }
 
   private liveVolumes(workload: Workload): { volumeName: pulumi.Output<string>; containerPath: string }[] {
-    return liveFolders(workload).map((folder, index) => ({
+    return [...liveFolders(workload.files).keys()].map((folder, index) => ({
       volumeName: this.volume(index === 0 ? liveName(workload) : `${liveName(workload)}-${index + 1}`).name,
       containerPath: folder,
     }));
@@ -145,10 +144,6 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
 
 /** Of the container that carries a workload's live files, and of their volume. */
 const liveName = ({ name }: Workload) => `${name}-live`;
-
-const liveFolders = ({ files = [] }: Workload) => [
-  ...new Set(files.filter(({ live }) => live === true).map(({ path }) => dirname(path))),
-];
 
 const uploads = (files: RenderedFile[]) =>
   files.map(({ path, content, executable }) => ({

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
-import { basename, dirname } from "node:path/posix";
+import { basename } from "node:path/posix";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Program, RenderedFile } from "../../workload";
+import { liveFolders, type Program, type RenderedFile } from "../../workload";
 import type { Labels } from "./names";
 
 type PodSpec = kubernetes.types.input.core.v1.PodSpec;
@@ -48,7 +48,6 @@ export function mountFiles(
   args: FilesArgs,
   options: pulumi.CustomResourceOptions,
 ): MountedFiles {
-  const live = (program.files ?? []).filter((file) => file.live === true);
   const files = (program.files ?? []).filter((file) => file.live !== true);
   assertDistinctKeys(program.name, files);
   const plain = files.filter((file): file is RenderedFile & { content: string } => isPlain(file));
@@ -82,10 +81,8 @@ export function mountFiles(
     );
     add({ name: "secrets", secret: { secretName: kept.metadata.name, ...modes(secret) } }, secret);
   }
-  const folders = [...new Set(live.map(({ path }) => dirname(path)))];
-  folders.forEach((folder, index) => {
+  [...liveFolders(program.files)].forEach(([folder, inside], index) => {
     const name = index === 0 ? "live" : `live-${index + 1}`;
-    const inside = live.filter(({ path }) => dirname(path) === folder);
     const kept = new kubernetes.core.v1.Secret(
       `${program.name}-${name}`,
       {
