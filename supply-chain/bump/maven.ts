@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
-import * as os from "node:os";
+import { copyFile, readdir } from "node:fs/promises";
 import * as path from "node:path";
 import { coordinates, mavenPins } from "../maven-pins";
 import { runProgram } from "./program";
+import { withScratch } from "./scratch";
 import { type Changes, readVersions, versionsFile, withValues } from "./versions-file";
 import type { Task } from "../../toolchain/progress";
 
@@ -92,15 +92,6 @@ async function maven(
     "Install Maven (apt-get install maven, brew install maven)",
     { cwd, limit, task },
   );
-}
-
-async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T> {
-  const scratch = await mkdtemp(path.join(os.tmpdir(), "lakestack-bump-"));
-  try {
-    return await work(scratch);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
 }
 
 async function sha256(file: string): Promise<string> {

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import * as os from "node:os";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import type { Task } from "../../toolchain/progress";
 import { pipIndex } from "../advisories/pip-index";
 import { runProgram } from "./program";
+import { withScratch } from "./scratch";
 import { type Changes, versionsFile, withValues } from "./versions-file";
 
 /** Milliseconds for uv to resolve one file. */
@@ -31,8 +31,7 @@ export async function bumpPython(
   version: string,
   task: Task,
 ): Promise<Changes> {
-  const scratch = await mkdtemp(path.join(os.tmpdir(), "lakestack-bump-"));
-  try {
+  return withScratch(async (scratch) => {
     // uv reads a file beside another, so it works on a copy of all.
     for (const each of folders)
       await cp(path.join(folder, each), path.join(scratch, each), { recursive: true });
@@ -59,9 +58,7 @@ export async function bumpPython(
       }
     }
     return changes.set(versionsFile, withValues(folder, "locked", { [name]: version }));
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 interface Uv {
@@ -93,8 +90,7 @@ async function resolve(at: string, lock: string, name: string, version: string, 
 
 /** A lock file of a few packages, with another version and its hashes for one of them. */
 async function relocked(lock: string, name: string, version: string, tools: Uv): Promise<string> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), "lakestack-bump-"));
-  try {
+  return withScratch(async (folder) => {
     await writeFile(path.join(folder, "requirements.in"), `${name}==${version}\n`);
     const args = [
       "--no-deps",
@@ -109,9 +105,7 @@ async function relocked(lock: string, name: string, version: string, tools: Uv):
       new RegExp(`^${escaped(name)}==\\S+(?:[ \\t]*\\\\\\n[ \\t]+--hash=\\S+)*`, "m"),
       () => locked,
     );
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The line that pins a package, with or without extras; all before the version is its first group. */
