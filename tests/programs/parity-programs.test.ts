@@ -10,21 +10,9 @@ import { dev } from "../../stacks/dev";
 import { kubernetesStack } from "../../stacks/kubernetes";
 import { configure, recordResources, settle } from "../unit/registered";
 import type { Registered } from "../unit/registered";
+import { doors, hosts, others } from "./variants";
 
-// Pulumi serialises the functions of a dynamic provider, which it can't do with what Vite makes of them.
-vi.mock("../../infra/services/object-store-contents", async () => {
-  const { CustomResource } = await import("@pulumi/pulumi");
-  class Stand extends CustomResource {
-    constructor(name: string, args: Record<string, unknown>) {
-      super("test:index:Contents", name, args);
-    }
-  }
-  return {
-    Bucket: Stand,
-    StoreIdentities: Stand,
-    identitiesArchive: () => Promise.resolve(new Uint8Array()),
-  };
-});
+vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
 // Each test runs whole programs.
 vi.setConfig({ testTimeout: 60_000 });
@@ -58,10 +46,6 @@ const checkedOnly = ["trustedNetwork"];
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-parity-"));
 const pem = path.join(folder, "authority.pem");
-const hosts = [
-  ...["localhost", "127.0.0.1", "trino", "lakestack-test-trino"],
-  ...["trino.lakestack", "trino.lakestack.svc", "trino.lakestack.svc.cluster.local"],
-];
 let secrets: string;
 
 beforeAll(async () => {
@@ -105,22 +89,6 @@ const onDocker = (values: Record<string, string> = {}) => run(dev, { platform: "
 const onKubernetes = (values: Record<string, string> = {}) =>
   run(kubernetesStack, { platform: "kubernetes", ...values });
 
-/** Every way that a setting opens to others is taken. */
-const doors = {
-  ...{ airflowDoor: "ingress", airflowHost: "airflow.example.org", certificateIssuer: "public" },
-  ...{
-    trinoDoor: "load-balancer",
-    trinoIssuer: "private",
-    trinoAuthorityFile: pem,
-    objectStoreConsole: "true",
-  },
-  publishCatalog: "true",
-};
-const others = {
-  ...{ objectStoreEndpoint: "https://s3.example.org", databaseAddress: "database.example.org:5433" },
-  ...{ databaseAuthoritiesFile: pem, trinoWorkers: "1", publishCatalog: "true" },
-};
-
 const kinds = (registered: Registered[], ...types: string[]) =>
   registered.filter(({ type }) => types.includes(type)).map(({ name }) => name);
 const services = (registered: Registered[]) =>
@@ -140,7 +108,7 @@ describe("the programs of the laptop and of the cluster", () => {
 
   it("have the same settings, or the reason why not is given", async () => {
     const docker = await onDocker({ objectStoreConsole: "true", publishCatalog: "true", trinoWorkers: "1" });
-    const cluster = [await onKubernetes(), await onKubernetes(doors), await onKubernetes(others)];
+    const cluster = [await onKubernetes(), await onKubernetes(doors(pem)), await onKubernetes(others(pem))];
     const onCluster = new Set(cluster.flatMap(({ read }) => [...read]));
     const all = Object.keys(readConfig());
     const only = all.filter((key) => onCluster.has(key) && !docker.read.has(key));
@@ -152,7 +120,7 @@ describe("the programs of the laptop and of the cluster", () => {
 
 describe("a stack on Kubernetes with a store and a database of others", () => {
   it("runs neither itself, makes its logins by a step, and may reach both", async () => {
-    const { registered } = await onKubernetes(others);
+    const { registered } = await onKubernetes(others(pem));
     expect(services(registered)).not.toContain("object-store");
     expect(services(registered)).not.toContain("database");
     expect(kinds(registered, "kubernetes:batch/v1:Job").sort()).toEqual([

@@ -11,31 +11,15 @@ import { dev } from "../../stacks/dev";
 import { kubernetesStack } from "../../stacks/kubernetes";
 import { configure, recordResources, settle } from "../unit/registered";
 import { verdict } from "../unit/verdict";
+import { doors, hosts, others } from "./variants";
 
-// Pulumi serialises the functions of a dynamic provider, which it can't do with what Vite makes of them.
-vi.mock("../../infra/services/object-store-contents", async () => {
-  const { CustomResource } = await import("@pulumi/pulumi");
-  class Stand extends CustomResource {
-    constructor(name: string, args: Record<string, unknown>) {
-      super("test:index:Contents", name, args);
-    }
-  }
-  return {
-    Bucket: Stand,
-    StoreIdentities: Stand,
-    identitiesArchive: () => Promise.resolve(new Uint8Array()),
-  };
-});
+vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
 // Each test runs whole programs.
 vi.setConfig({ testTimeout: 60_000 });
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-policy-"));
 const pem = path.join(folder, "authority.pem");
-const hosts = [
-  ...["localhost", "127.0.0.1", "trino", "lakestack-test-trino"],
-  ...["trino.lakestack", "trino.lakestack.svc", "trino.lakestack.svc.cluster.local"],
-];
 let secrets: Awaited<ReturnType<typeof completeSecrets>>;
 
 beforeAll(async () => {
@@ -74,14 +58,6 @@ const everything = {
   trinoWorkers: "1",
   sparkWorkers: "2",
 };
-const doors = {
-  ...{ airflowDoor: "ingress", airflowHost: "airflow.example.org", certificateIssuer: "public" },
-  ...{ trinoDoor: "load-balancer", trinoIssuer: "private", trinoAuthorityFile: pem },
-};
-const others = {
-  ...{ objectStoreEndpoint: "https://s3.example.org", databaseAddress: "database.example.org:5433" },
-  ...{ databaseAuthoritiesFile: pem, trinoWorkers: "1" },
-};
 
 /** The rules of the pack that a program has resources for. */
 const askedOf = (all: Subject[]) =>
@@ -104,8 +80,8 @@ describe("the whole program on Docker", () => {
 describe("the whole program on Kubernetes", () => {
   it.each([
     ["as it is", {}],
-    ["with its doors open", doors],
-    ["with a store and a database of others", others],
+    ["with its doors open", doors(pem)],
+    ["with a store and a database of others", others(pem)],
     ["with images from a registry", { imageRegistry: "registry.example.com/lake" }],
   ])("%s breaks no rule of the policy pack", async (_, values) => {
     const all = await onKubernetes(values);

@@ -9,22 +9,7 @@ import type { SecretValues } from "../../infra/secrets";
 import { trinoHosts } from "../../infra/services/trino";
 import { dev } from "../../stacks/dev";
 
-// Pulumi serialises the functions of a dynamic provider, which it can't do with what Vite makes of them. That they do
-// their work is shown on the real object store, end to end.
-vi.mock("../../infra/services/object-store-contents", async () => {
-  const { CustomResource } = await import("@pulumi/pulumi");
-  class Bucket extends CustomResource {
-    constructor(name: string, args: Record<string, unknown>) {
-      super("test:index:Bucket", name, args);
-    }
-  }
-  class StoreIdentities extends CustomResource {
-    constructor(name: string, args: Record<string, unknown>) {
-      super("test:index:StoreIdentities", name, args);
-    }
-  }
-  return { Bucket, StoreIdentities, identitiesArchive: () => Promise.resolve(new Uint8Array()) };
-});
+vi.mock("../../infra/services/object-store-contents", () => import("./object-store-stand-in.js"));
 
 interface Registered {
   type: string;
