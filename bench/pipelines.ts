@@ -95,7 +95,7 @@ class Pipelines {
     const id = `bench-${++this.turn}-${Date.now()}`;
     const dagOf = (source: string) => `etl_spark_${source}_daily`;
     const asked = Date.now() / 1000;
-    // The interval is the day that ends with the logical date's; the seconds keep two runs of a day apart.
+    // A run that is asked for ingests the day of its logical date; the fraction keeps two runs of a day apart.
     const logicalDate = `${day}T01:00:00.${String(this.turn).padStart(3, "0")}Z`;
     for (const source of names) await airflow.trigger(dagOf(source), id, {}, logicalDate);
     for (;;) {

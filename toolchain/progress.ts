@@ -26,6 +26,8 @@ interface RunningTask {
 
 const linesKept = 40;
 const plainInterval = 30_000;
+/** Of a text in a reminder: a step of an image's build can be a whole script. */
+const plainWidth = 90;
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const frameInterval = 120;
 
@@ -85,6 +87,10 @@ function startTask(name: string, display: Display): Task {
   };
 }
 
+function cut(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text;
+}
+
 function sinceStart(task: RunningTask): string {
   return elapsed(Date.now() - task.started);
 }
@@ -98,7 +104,8 @@ class PlainDisplay implements Display {
   start(task: RunningTask): void {
     this.line(`${task.name} …`);
     const remind = () => {
-      this.line(`${task.name} … ${task.text ? `${task.text}, ` : ""}${sinceStart(task)} so far`);
+      const text = cut(task.text, plainWidth);
+      this.line(`${task.name} … ${text ? `${text}, ` : ""}${sinceStart(task)} so far`);
     };
     this.reminders.set(task, setInterval(remind, plainInterval).unref());
   }
@@ -158,7 +165,6 @@ class LiveDisplay implements Display {
     const time = sinceStart(task);
     const width = Math.max(20, (this.stream.columns ?? 80) - frame.length - time.length - 6);
     const text = task.text ? `${task.name}  ${task.text}` : task.name;
-    const cut = text.length > width ? `${text.slice(0, width - 1)}…` : text;
-    return `\x1b[36m${frame}\x1b[0m ${cut}  \x1b[2m${time}\x1b[0m`;
+    return `\x1b[36m${frame}\x1b[0m ${cut(text, width)}  \x1b[2m${time}\x1b[0m`;
   }
 }

@@ -34,6 +34,15 @@ describe("without a terminal", () => {
     );
   });
 
+  it("cuts a long text in what it says every 30 seconds", () => {
+    const { reporter, text } = capture(false);
+    reporter.task("Image trino").update(`Step 9/13 : RUN ${"apt-get update && ".repeat(20)}`);
+    vi.advanceTimersByTime(31_000);
+    const [, reminder = ""] = text().split("\n");
+    expect(reminder).toMatch(/^Image trino … Step 9\/13 : RUN apt-get update .*…, 30 s so far$/);
+    expect(reminder.length).toBeLessThan(130);
+  });
+
   it("shows a task's output only if it fails, and of that the last 40 lines", () => {
     const { reporter, text } = capture(false);
     const good = reporter.task("good");
