@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { Writable } from "node:stream";
 import { testImages } from "../infra/image-builds";
 import { type Cluster, clusterSettings, destroyCluster, loadImages } from "../toolchain/cluster/index";
-import { dockerClient, projectFolder, terminalReporter } from "../toolchain/index";
+import { dockerClient, projectFolder, terminalReporter, withScratch } from "../toolchain/index";
 import { ensureChromium } from "./chromium";
 import { bringUpCluster } from "./cluster";
 import { type Command, type Context } from "./command";
@@ -64,10 +64,9 @@ function vitest(
   args: readonly string[] = [],
   env: Record<string, string> = {},
 ): StageWork {
-  return async (output) => {
-    const scratch = await mkdtemp(path.join(os.tmpdir(), "lakestack-tests-"));
-    const report = path.join(scratch, "report.json");
-    try {
+  return (output) =>
+    withScratch("tests", async (scratch) => {
+      const report = path.join(scratch, "report.json");
       const program = path.join(projectFolder, "node_modules", "vitest", "vitest.mjs");
       const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
       const code = await runVisibly(
@@ -77,10 +76,7 @@ function vitest(
         env,
       );
       return { ok: code === 0, counts: vitestCounts(await readFile(report, "utf8")) };
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
-  };
+    });
 }
 
 async function quickStages(run: TestRun, context: Context): Promise<boolean> {

@@ -1,6 +1,4 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import * as os from "node:os";
 import * as path from "node:path";
 import type Docker from "dockerode";
 import versions from "../versions.json";
@@ -10,6 +8,7 @@ import { dockerClient } from "./docker-client";
 import { ifExists } from "./docker-plugin/engine-messages";
 import { loadImage, pullImage, saveImage, untilFinished } from "./image-transfer";
 import type { Reporter, Task } from "./progress";
+import { withScratch } from "./scratch";
 
 /** Part of the key of the image made here: raise the number when the way it is made changes. */
 const recipe = ["trixie minbase", "1"];
@@ -82,15 +81,12 @@ async function isPresent(docker: Docker, image: string): Promise<boolean> {
 }
 
 async function make(docker: Docker, architecture: string, tag: string, task: Task): Promise<void> {
-  const scratch = await mkdtemp(path.join(os.tmpdir(), "lakestack-base-"));
-  try {
+  await withScratch("base", async (scratch) => {
     const root = path.join(scratch, "root.tar");
     await bootstrap(root, architecture, task);
     task.update("importing into Docker");
     const [repo, label] = tag.split(":");
     const stream = await docker.importImage(root, { repo, tag: label, changes: 'CMD ["bash"]' });
     await untilFinished(stream);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }

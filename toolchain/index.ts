@@ -9,4 +9,5 @@ export { elapsed, terminalReporter, type Reporter, type Task } from "./progress"
 export { projectFolder, toolFolder } from "./project";
 export { ensurePulumi, type Tools, type Way } from "./pulumi";
 export { PassphraseLost } from "./pulumi-state";
+export { withScratch } from "./scratch";
 export { UserError } from "./user-error";

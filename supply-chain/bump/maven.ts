@@ -4,8 +4,8 @@ import { copyFile, readdir } from "node:fs/promises";
 import * as path from "node:path";
 import { coordinates, mavenPins } from "../maven-pins";
 import { runProgram } from "./program";
-import { withScratch } from "./scratch";
 import { type Changes, readVersions, versionsFile, withValues } from "./versions-file";
+import { withScratch } from "../../toolchain/scratch";
 import type { Task } from "../../toolchain/progress";
 
 /** Milliseconds: the largest file is 0.8 GB. */
@@ -32,7 +32,7 @@ export async function bumpArtifacts(
     if (pin.hash === undefined) continue;
     const artifact = coordinates(pin, version);
     task.update(`fetching ${artifact}`);
-    values[pin.hash] = await withScratch(async (scratch) => {
+    values[pin.hash] = await withScratch("bump", async (scratch) => {
       await maven(folder, scratch, "copy", [`-Dartifact=${artifact}`], scratch, task);
       const [file] = await readdir(path.join(scratch, "fetched"));
       if (file === undefined) throw new Error(`Maven fetched no file for ${artifact}`);
@@ -51,7 +51,7 @@ export async function bumpSparkJars(
 ): Promise<Changes> {
   const buildArgs: Record<string, string> = { ...readVersions(folder).buildArgs, [key]: version };
   task.update("fetching Spark's extra jars");
-  const hashes = await withScratch(async (scratch) => {
+  const hashes = await withScratch("bump", async (scratch) => {
     await copyFile(path.join(folder, "images/spark/pom.xml"), path.join(scratch, "pom.xml"));
     const properties = Object.entries(sparkProperties).map(
       ([arg, property]) => `-D${property}=${buildArgs[arg] ?? ""}`,

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import * as path from "node:path";
+import { withScratch } from "../../toolchain/scratch";
 import type { Task } from "../../toolchain/progress";
 import { pipIndex } from "../advisories/pip-index";
 import { runProgram } from "./program";
-import { withScratch } from "./scratch";
 import { type Changes, versionsFile, withValues } from "./versions-file";
 
 /** Milliseconds for uv to resolve one file. */
@@ -31,7 +31,7 @@ export async function bumpPython(
   version: string,
   task: Task,
 ): Promise<Changes> {
-  return withScratch(async (scratch) => {
+  return withScratch("bump", async (scratch) => {
     // uv reads a file beside another, so it works on a copy of all.
     for (const each of folders)
       await cp(path.join(folder, each), path.join(scratch, each), { recursive: true });
@@ -90,7 +90,7 @@ async function resolve(at: string, lock: string, name: string, version: string, 
 
 /** A lock file of a few packages, with another version and its hashes for one of them. */
 async function relocked(lock: string, name: string, version: string, tools: Uv): Promise<string> {
-  return withScratch(async (folder) => {
+  return withScratch("bump", async (folder) => {
     await writeFile(path.join(folder, "requirements.in"), `${name}==${version}\n`);
     const args = [
       "--no-deps",
