@@ -17,4 +17,9 @@ export default defineConfig(
     extends: [js.configs.recommended],
     languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly" } },
   },
+  {
+    files: ["**/*.cjs"],
+    extends: [js.configs.recommended],
+    languageOptions: { sourceType: "commonjs", globals: { require: "readonly" } },
+  },
 );
