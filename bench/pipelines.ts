@@ -198,7 +198,7 @@ async function eightSources(context: Context, own: OwnStack, rows: number): Prom
     { way: "all at once", day: two, airflowParallelism: 4 },
   ];
   for (const { way, day, airflowParallelism } of turns) {
-    await own.change({ airflowParallelism, sparkWarmDrivers: 1, sparkLocalBatch: 16 }, "airflow-scheduler*");
+    await own.change({ airflowParallelism, sparkWarmDrivers: 2, sparkLocalBatch: 16 }, "airflow-scheduler*");
     const pipelines = new Pipelines(own, context.signal);
     await pipelines.ready(context);
     const task = context.reporter.task(`Eight sources, ${way}`);

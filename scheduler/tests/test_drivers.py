@@ -5,6 +5,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -129,7 +132,8 @@ def test_a_driver_that_does_not_start_ends_the_job_with_its_words(do: Do) -> Non
     assert do("x", command=[sys.executable, "-c", "raise SystemExit('no such class')"]) == ["no such class"]
 
 
-def test_tasks_at_the_same_time_have_places_of_their_own_or_none(folder: Path) -> None:
+def test_tasks_at_the_same_time_have_places_of_their_own_or_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drivers, "_WORTH_WAITING_SECONDS", 0)
     with free_place(2, folder) as one, free_place(2, folder) as two, free_place(2, folder) as none:
         assert isinstance(one, Place)
         assert isinstance(two, Place)
@@ -138,6 +142,29 @@ def test_tasks_at_the_same_time_have_places_of_their_own_or_none(folder: Path) -
         assert again is not None
     with free_place(0, folder) as no_places:
         assert no_places is None
+
+
+def test_a_place_whose_job_has_just_begun_is_waited_for(folder: Path) -> None:
+    with ThreadPoolExecutor(1) as other, ExitStack() as first:
+        first.enter_context(free_place(1, folder))
+
+        def wait() -> bool:
+            with free_place(1, folder) as place:
+                return place is not None
+
+        waiting = other.submit(wait)
+        assert futures.wait([waiting], timeout=1).not_done
+        first.close()
+        assert waiting.result(timeout=10)
+
+
+def test_a_job_that_runs_for_long_is_not_waited_for(folder: Path) -> None:
+    with free_place(2, folder), free_place(2, folder):
+        for lock in folder.glob("*/lock"):
+            long_ago = time.time() - 60
+            os.utime(lock, (long_ago, long_ago))
+        with free_place(2, folder) as place:
+            assert place is None
 
 
 @pytest.mark.parametrize("by", ["stop", "leaving"])

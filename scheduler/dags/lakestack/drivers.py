@@ -15,6 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+# About what a driver and an executor of its own cost a small job: a place whose job has begun within this time is
+# waited for, as such jobs are done sooner than these are there. What has run for longer may go on for hours.
+_WORTH_WAITING_SECONDS = 12
 # Well above what a driver that waits takes to answer.
 _READY_SECONDS = 10
 # The last line of what a job prints; it may come later than the job's end.
@@ -27,24 +30,31 @@ _GONE_SECONDS = 1
 @contextmanager
 def free_place(places: int, folder: Path | None = None) -> Iterator["Place | None"]:
     """
-    A place for a driver that no other task has now, or None if all are taken.
+    A place for a driver that no other task has now; None if all are taken by jobs that are not about to end.
 
     Args:
         places: How many there are on this machine.
         folder: Where they are (default: one for all tasks, in the folder for temporary files).
     """
     folder = Path(tempfile.gettempdir()) / "lakestack-drivers" if folder is None else folder
-    for number in range(places):
-        place = folder / str(number)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Given back by the kernel when the task ends, however it ends.
-        with (place / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield Place(place)
-            return
+    while True:
+        begun = 0.0
+        for number in range(places):
+            place = folder / str(number)
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Given back by the kernel when the task ends, however it ends.
+            with (place / "lock").open("a") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    begun = max(begun, os.fstat(lock.fileno()).st_mtime)
+                    continue
+                os.utime(lock.fileno())
+                yield Place(place)
+                return
+        if time.time() - begun > _WORTH_WAITING_SECONDS:
+            break
+        time.sleep(0.2)
     yield None
 
 

@@ -74,7 +74,7 @@ class SparkJobOperator(BaseOperator):
             self._process.terminate()
 
     def _run(self, job: Sequence[str]) -> Iterator[str]:
-        """Has the job done by a driver that stays, where there is place for one, else by one of its own."""
+        """Has the job done by a driver that stays, if there is or soon will be place for one, else by its own."""
         with free_place(int(os.environ.get("LAKESTACK_WARM_DRIVERS", "0"))) as self._place:
             if self._place is None:
                 yield from self._submit([*self._command(), *job])
