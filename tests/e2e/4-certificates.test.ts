@@ -4,10 +4,9 @@ import * as path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { caFile, shownAt } from "../../commands/certificate-facts";
 import { query as queryAt } from "../../commands/trino-query";
-import type { SecretValues } from "../../infra/secrets";
 import { createCertificate, remainingDays } from "../../infra/tls";
 import { container } from "./docker";
-import { latestChanges, npmRun, outputs, pulumi, shell } from "./lakestack";
+import { keptSecrets, latestChanges, npmRun, outputs, pulumi, shell } from "./lakestack";
 import { stackName } from "./stack";
 import { query } from "./trino";
 import { until } from "./until";
@@ -34,7 +33,6 @@ afterAll(async () => {
 });
 
 const keptDocument = async () => (await pulumi("config", "get", "secrets")).stdout;
-const kept = async () => JSON.parse(await keptDocument()) as SecretValues;
 
 /** Puts secrets into the stack's configuration. No argument of a process says them. */
 async function keep(document: string): Promise<void> {
@@ -75,26 +73,26 @@ test("npm run status and npm run certificates show the days that Trino's certifi
 });
 
 test("--renew gives a Trino that goes on running another certificate, which clients take as they took the old one", async () => {
-  const [old, trino, authority] = [await shown(), await trinoNow(), (await kept()).caCertificate];
+  const [old, trino, authority] = [await shown(), await trinoNow(), (await keptSecrets()).caCertificate];
   const { stdout } = await npmRun("certificates", "--renew");
   expect(stdout).toContain("In effect: Trino shows the new certificate.");
   const renewed = await shown();
   expect(renewed.certificate.serial).not.toBe(old.certificate.serial);
   expect(renewed.distrust).toBeUndefined();
   expect(await query("SELECT 1")).toEqual([[1]]);
-  expect((await kept()).caCertificate).toBe(authority);
+  expect((await keptSecrets()).caCertificate).toBe(authority);
   expect(await trinoNow()).toEqual(trino);
 });
 
 test("a bare pulumi up renews a certificate that is about to expire, without a restart, and then leaves it", async () => {
   const trino = await trinoNow();
-  const secrets = await kept();
+  const secrets = await keptSecrets();
   const authority = { certificate: secrets.caCertificate, key: secrets.caKey };
   const short = await createCertificate(authority, ["localhost", "127.0.0.1", "trino"], 20);
   await keep(JSON.stringify({ ...secrets, trinoCertificate: short.certificate, trinoKey: short.key }));
 
   await pulumi("up", "--yes", "--skip-preview");
-  const { trinoCertificate } = await kept();
+  const { trinoCertificate } = await keptSecrets();
   expect(remainingDays(trinoCertificate)).toBeGreaterThan(390);
   const { certificate } = await until("Trino shows the new certificate", 30, async () => {
     const now = await shown();

@@ -5,7 +5,7 @@ import { buffer } from "node:stream/consumers";
 import { beforeAll, expect, test } from "vitest";
 import { toolFolder } from "../../toolchain/project";
 import { container, docker, logs } from "./docker";
-import { pulumi } from "./lakestack";
+import { keptSecrets, pulumi } from "./lakestack";
 import { applications, environmentPage, historyUrl } from "./spark";
 import { configFile, services, stateFolder } from "./stack";
 
@@ -16,9 +16,7 @@ const open = new Set(["caCertificate", "trinoCertificate"]);
 let secrets: [name: string, piece: string][];
 
 beforeAll(async () => {
-  const { stdout } = await pulumi("config", "get", "secrets");
-  const document = JSON.parse(stdout) as Record<string, string>;
-  secrets = Object.entries(document)
+  secrets = Object.entries<string>({ ...(await keptSecrets()) })
     .filter(([name]) => !open.has(name))
     .map(([name, value]) => [name, longestLine(value)]);
   expect(secrets.length).toBeGreaterThan(10);

@@ -1,5 +1,6 @@
 import { inject } from "vitest";
 import type { StackOutputs } from "../../commands/stack-outputs";
+import type { SecretValues } from "../../infra/secrets";
 import { expectSuccess, type Finished, type Running, start, type StartOptions } from "./processes";
 import { stackName } from "./stack";
 
@@ -51,6 +52,11 @@ export function startPulumi(...args: string[]): Running {
 /** Runs pulumi; it has to succeed. */
 export async function pulumi(...args: string[]): Promise<Finished> {
   return expectSuccess(`pulumi ${args.join(" ")}`, await startPulumi(...args).finished);
+}
+
+/** The generated secrets, as the stack's configuration has them. */
+export async function keptSecrets(): Promise<SecretValues> {
+  return JSON.parse((await pulumi("config", "get", "secrets")).stdout) as SecretValues;
 }
 
 /** Runs a line of shell that has to succeed, with nothing but the stack's name and state in its environment. */
