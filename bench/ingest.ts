@@ -153,7 +153,7 @@ export const command: Command = {
   usage,
   async run(args, context) {
     const { values } = readOptions(usage, args, {
-      rows: { type: "string", default: "100000,1000000,10000000" },
+      rows: { type: "string", default: "100000,1000000,10000000,50000000" },
       backfill: { type: "string", default: "5000000" },
     });
     if (!/^(0|[1-9]\d*(,[1-9]\d*)*)$/.test(values.rows)) {

@@ -111,7 +111,7 @@ class Backfill:
 
     def _duckdb_rows(self) -> int:
         file = self.session.folder / "duckdb.parquet"
-        row = duckdb.sql(f"SELECT count(DISTINCT id), count(*) FROM '{file}'").fetchone()
+        row = duckdb.execute(f"SELECT count(DISTINCT id), count(*) FROM '{file}'").fetchone()
         assert row is not None and row[0] == row[1], f"{file} has {row} keys and rows"
         file.unlink()
         return int(row[0])
