@@ -80,8 +80,9 @@ def test_ranges_are_joined_across_the_narrowest_gaps() -> None:
 def keyed(spark: SparkSession, media: Source, monkeypatch: pytest.MonkeyPatch) -> str:
     """A table of ten files of ordered keys, large enough to look for ranges in."""
     monkeypatch.setattr(tables, "_LARGE", 1)
-    exact = {"write.metadata.metrics.column.k": "full"}
-    name = ensure_table(spark, "newtral.keyed", [Column("k", "string"), Column("v", "string")], properties=exact)
+    # With files as dear to open as a whole split, each is read by a task of its own, as large ones are.
+    properties = {"write.metadata.metrics.column.k": "full", "read.split.open-file-cost": str(1 << 30)}
+    name = ensure_table(spark, "newtral.keyed", [Column("k", "string"), Column("v", "string")], properties=properties)
     for number in range(10):
         spark.range(1000).selectExpr(
             f"format_string('https://example.com/%d-%05d', {number}, id) AS k", "'v' AS v"
@@ -99,13 +100,27 @@ def test_only_the_files_are_read_in_which_the_keys_can_be(spark: SparkSession, k
     assert sorted(row.k for row in found.collect()) == [f"{SITE}0-00003", f"{SITE}8-00999", f"{SITE}9-00001"]
     condition = within_ranges(batch, ["k"])
     assert condition is not None
-    # With files as dear to open as a whole split, each is a partition of its own.
-    scan = spark.read.option("file-open-cost", 1 << 30).table(keyed)
+    scan = spark.table(keyed)
     assert (scan.rdd.getNumPartitions(), scan.where(condition).rdd.getNumPartitions()) == (10, 3)
 
 
-def test_a_merge_with_ranges_gives_each_key_once(spark: SparkSession, keyed: str) -> None:
-    batch = spark.createDataFrame([(f"{SITE}{number}-00500", "w") for number in range(12)], "k string, v string")
-    merged = merge(spark, keyed, batch, count=12, key=["k"], summary={})
-    assert (merged.already_present, merged.inserted) == (10, 2)
-    assert spark.table(keyed).select("k").distinct().count() == spark.table(keyed).count() == 10_002
+@pytest.mark.parametrize(("files", "compared"), [([0, 9], True), ([0, 1, 4, 6, 9], True), (range(6), False)])
+def test_rows_are_compared_with_ranges_if_these_leave_out_half_of_the_table(
+    spark: SparkSession, keyed: str, files: list[int], compared: bool
+) -> None:
+    batch = spark.createDataFrame([(f"{SITE}{number}-00500",) for number in files], "k string")
+    found = present_keys(spark, keyed, current_snapshot(spark, keyed), batch, ["k"])
+    plan = found._jdf.queryExecution().optimizedPlan().toString()
+    assert (">=" in plan) == compared
+    assert found.count() == len(files)
+
+
+@pytest.mark.parametrize("files", [(2, 3, 12), tuple(range(12))])
+def test_a_merge_gives_each_key_once_with_ranges_and_without(
+    spark: SparkSession, keyed: str, files: tuple[int, ...]
+) -> None:
+    batch = spark.createDataFrame([(f"{SITE}{number}-00500", "w") for number in files], "k string, v string")
+    merged = merge(spark, keyed, batch, count=len(files), key=["k"], summary={})
+    new = sum(number >= 10 for number in files)
+    assert (merged.already_present, merged.inserted) == (len(files) - new, new)
+    assert spark.table(keyed).select("k").distinct().count() == spark.table(keyed).count() == 10_000 + new

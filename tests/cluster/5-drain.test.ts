@@ -43,6 +43,15 @@ describe("a node that is emptied", () => {
     });
     const replaced = (await pods("catalog")).filter(({ metadata }) => !before.includes(metadata.uid));
     expect(replaced).toHaveLength(2);
+    // A coordinator that has just started may still count on workers that have left meanwhile.
+    const workers = (await pods("trino-worker")).map(({ status }) => status.podIP).sort();
+    await until("the coordinator's list of its workers", 120, async () => {
+      const known = await lakehouse.query(
+        "SELECT http_uri FROM system.runtime.nodes WHERE state = 'active' AND NOT coordinator",
+      );
+      const addresses = known.map(([uri]) => new URL(String(uri)).hostname).sort();
+      return addresses.join() === workers.join();
+    });
     const [[rows] = []] = await lakehouse.query("SELECT count(*) FROM iceberg.newtral.media");
     expect(Number(rows)).toBeGreaterThan(200);
   });

@@ -205,13 +205,14 @@ def present_keys(
     """
     Those keys of the rows that the snapshot has, with more columns of the table.
 
-    Of a large table only the files and row groups are read in whose bounds a key of the rows may lie.
+    Of a large table only the files and row groups are read in whose bounds a key of the rows may lie, if these are half
+    of it or less: every row that is read is compared with the ranges once more.
     """
     if snapshot is None:
         return spark.table(table).select(*key, *more).limit(0)
     there = spark.read.option("versionAsOf", snapshot.id).table(table)
     ranges = within_ranges(rows, key) if snapshot.rows >= _LARGE else None
-    if ranges is not None:
+    if ranges is not None and 2 * _read_tasks(there.where(ranges)) <= _read_tasks(there):
         there = there.where(ranges)
     # A snapshot has the columns of its time: one that was added since is null in all its rows.
     kinds = dict(spark.table(table).dtypes)
@@ -220,6 +221,12 @@ def present_keys(
         for name in (*key, *more)
     ]
     return there.select(*columns).join(rows.select(*key), list(key), "left_semi")
+
+
+def _read_tasks(scan: DataFrame) -> int:
+    """Into how many tasks the reading of a table is divided, once the files that a condition excludes are left out."""
+    plan: Any = scan._jdf.queryExecution()
+    return int(plan.toRdd().getNumPartitions())
 
 
 def append(table: str, rows: DataFrame, snapshot: Snapshot | None, summary: Mapping[str, str]) -> None:
