@@ -90,6 +90,8 @@ export function renderEnvironment(args: {
       connections_file_path: `${secretsFolder}/connections.json`,
     }),
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false",
+    // By default each of the many threads of Airflow and of the drivers beside it may get a pool of its own.
+    MALLOC_ARENA_MAX: "2",
     LAKESTACK_SOURCES: sourcesFile,
     LAKESTACK_EXECUTOR_MEMORY: `${args.executorMemoryMiB}m`,
     LAKESTACK_WARM_DRIVERS: String(args.warmDrivers),
