@@ -5,15 +5,14 @@ import {
   ListObjectsV2Command,
   PutBucketPolicyCommand,
   PutObjectCommand,
-  S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bucketPurposes, objectStoreAccess, type StoreUser } from "../../infra/access";
 import { importIdentities } from "../../infra/services/object-store-contents";
 import { keptSecrets, outputs } from "./lakestack";
+import { asRoot, asUser, region } from "./object-store";
 
-const region = "us-east-1";
 const key = "tests/6-identities";
 const keys = {} as Record<StoreUser, string>;
 
@@ -34,23 +33,6 @@ afterAll(async () => {
   }
 });
 
-async function as<T>(user: string, secret: string, work: (client: S3Client) => Promise<T>): Promise<T> {
-  const client = new S3Client({
-    endpoint: outputs.objectStoreUrl,
-    region,
-    forcePathStyle: true,
-    credentials: { accessKeyId: user, secretAccessKey: secret },
-  });
-  try {
-    return await work(client);
-  } finally {
-    client.destroy();
-  }
-}
-
-const asRoot = <T>(work: (client: S3Client) => Promise<T>) =>
-  as(outputs.objectStoreUser, outputs.objectStorePassword, work);
-
 /** "done", or the code with which the store refuses. */
 async function outcome(work: Promise<unknown>): Promise<string> {
   try {
@@ -69,7 +51,7 @@ describe.each(users)("the identity %s", (user) => {
     const right = objectStoreAccess[user].find(({ bucket }) => bucket === Bucket);
     const reads = right === undefined ? "AccessDenied" : "done";
     const writes = right?.write === true ? "done" : "AccessDenied";
-    const found = await as(user, keys[user], async (client) => ({
+    const found = await asUser(user, keys[user], async (client) => ({
       list: await outcome(client.send(new ListObjectsV2Command({ Bucket, MaxKeys: 1 }))),
       get: await outcome(client.send(new GetObjectCommand({ Bucket, Key: key }))),
       put: await outcome(client.send(new PutObjectCommand({ Bucket, Key: `${key}-new`, Body: "new" }))),
@@ -82,7 +64,7 @@ describe.each(users)("the identity %s", (user) => {
   });
 
   test("makes no bucket and no users", async () => {
-    const made = as(user, keys[user], (client) =>
+    const made = asUser(user, keys[user], (client) =>
       outcome(client.send(new CreateBucketCommand({ Bucket: `made-by-${user}` }))),
     );
     expect(await made).toBe("AccessDenied");
@@ -91,7 +73,7 @@ describe.each(users)("the identity %s", (user) => {
   });
 
   test("is refused with a wrong key", async () => {
-    const listed = as(user, "not-the-key", (client) =>
+    const listed = asUser(user, "not-the-key", (client) =>
       outcome(client.send(new ListObjectsV2Command({ Bucket: "source" }))),
     );
     expect(await listed).toBe("SignatureDoesNotMatch");
