@@ -20,6 +20,12 @@ export const prefix = `plugin-test-${randomBytes(3).toString("hex")}`;
 /** Of containers that do what a test tells them: a shell and some tools. Every node made here has this one. */
 export const image = process.env["LAKESTACK_TEST_IMAGE"] ?? "lakestack.local/busybox:1";
 
+/**
+ * For a container that is to end before it is ready: without a probe it is taken for ready the moment that it runs, and
+ * whoever waits for its pod may see that moment.
+ */
+export const readyLater = { exec: { command: ["true"] }, initialDelaySeconds: 5 };
+
 export const cluster = new Cluster(readConfiguration({ kubeconfig }).access);
 const objects = new Objects(cluster);
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { IncompleteError, type Values } from "../../toolchain/plugin-protocol/provider";
-import { byHand, image, makeNamespace, prefix, removeAll } from "./cluster";
+import { byHand, image, makeNamespace, prefix, readyLater, removeAll } from "./cluster";
 import { Harness } from "./provider-subject";
 
 const DEPLOYMENT = "kubernetes:apps/v1:Deployment";
@@ -58,9 +58,7 @@ test("an image that cannot be had is named", async () => {
 
 test("a container that ends again and again is told with its last words, and mended by an update", async () => {
   const script = "echo cannot find the answer; exit 3";
-  // Without a probe it is taken for ready the moment that it runs.
-  const readinessProbe = { exec: { command: ["true"] }, initialDelaySeconds: 5 };
-  const crashing = workload("crash", [container(script, { readinessProbe })]);
+  const crashing = workload("crash", [container(script, { readinessProbe: readyLater })]);
   const error = await failure(DEPLOYMENT, crashing, 15);
   expect(error.message).toMatch(/container main exited with code 3 \(Error/);
   expect(error.message).toMatch(/its last words:\n\s+cannot find the answer/);
@@ -140,7 +138,8 @@ test("a Job is done when it has completed, and is made again for another templat
 test("a Pod that ends without success ends the wait", async () => {
   const news = {
     metadata: { name: "pod" },
-    spec: template("pod", [container("exit 5")], { restartPolicy: "Never" }).spec,
+    spec: template("pod", [container("exit 5", { readinessProbe: readyLater })], { restartPolicy: "Never" })
+      .spec,
   };
   const error = await failure(POD, news, 0);
   expect(error.message).toMatch(/the pod has failed[^]*exited with code 5/);

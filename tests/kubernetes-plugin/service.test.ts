@@ -1,7 +1,7 @@
 import type * as grpc from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { partialState, PluginProcess, secret } from "../plugin-harness/plugin-process";
-import { image, kubeconfig, makeNamespace, prefix, removeAll } from "./cluster";
+import { image, kubeconfig, makeNamespace, prefix, readyLater, removeAll } from "./cluster";
 
 const password = "Pa55wordOfTheTest";
 
@@ -55,6 +55,7 @@ test("what one resource keeps secret is in no message about another, nor in what
           imagePullPolicy: "IfNotPresent",
           command: ["sh", "-c", "echo password is $PASSWORD; exit 1"],
           env: [{ name: "PASSWORD", valueFrom: { secretKeyRef: { name: "shared", key: "password" } } }],
+          readinessProbe: readyLater,
         },
       ],
     },
