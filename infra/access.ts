@@ -1,33 +1,42 @@
-/** What the buckets of the object store are for: the tables, data that is ingested, Spark's event logs. */
-export const bucketPurposes = ["warehouse", "source", "events"] as const;
+/** What the buckets of the object store are for: the tables, data that is ingested, Spark's event logs, lineage. */
+export const bucketPurposes = ["warehouse", "source", "events", "lineage"] as const;
 export type BucketPurpose = (typeof bucketPurposes)[number];
+
+/** Read; read, write and delete; or put objects there that one can't list or read afterwards. */
+export type BucketUse = "read" | "write" | "add";
 
 /** One service's right on one bucket. */
 export interface BucketAccess {
   bucket: BucketPurpose;
-  write: boolean;
+  use: BucketUse;
 }
 
 /**
  * Who may do what in the object store: one identity a service, each with the buckets it works on and no more. MinIO's
  * users and AWS's roles are made from it. Tables are read and written with keys that the catalog lends, so only the
- * catalog is at home in the warehouse.
+ * catalog is at home in the warehouse. What tells of lineage can only add to it; Spark reads it like any source, and
+ * nobody changes it.
  */
 export const objectStoreAccess = {
-  catalog: [{ bucket: "warehouse", write: true }],
+  catalog: [{ bucket: "warehouse", use: "write" }],
   spark: [
-    { bucket: "source", write: false },
-    { bucket: "events", write: true },
+    { bucket: "source", use: "read" },
+    { bucket: "events", use: "write" },
+    { bucket: "lineage", use: "read" },
   ],
+  lineage: [{ bucket: "lineage", use: "add" }],
 } as const satisfies Record<string, readonly BucketAccess[]>;
 
 /** Services that are users of the store. */
 export type StoreUser = keyof typeof objectStoreAccess;
 
-/** S3 actions on a bucket and on its objects that reading or writing needs. */
-export function storeActions(write: boolean): { bucket: string[]; objects: string[] } {
-  return write
-    ? {
+/** S3 actions on a bucket and on its objects that a use needs. */
+export function storeActions(use: BucketUse): { bucket: string[]; objects: string[] } {
+  switch (use) {
+    case "read":
+      return { bucket: ["s3:ListBucket", "s3:GetBucketLocation"], objects: ["s3:GetObject"] };
+    case "write":
+      return {
         bucket: ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],
         objects: [
           "s3:GetObject",
@@ -36,6 +45,8 @@ export function storeActions(write: boolean): { bucket: string[]; objects: strin
           "s3:AbortMultipartUpload",
           "s3:ListMultipartUploadParts",
         ],
-      }
-    : { bucket: ["s3:ListBucket", "s3:GetBucketLocation"], objects: ["s3:GetObject"] };
+      };
+    case "add":
+      return { bucket: [], objects: ["s3:PutObject"] };
+  }
 }

@@ -85,6 +85,7 @@ const booleanKeys = [
   "keepVolumes",
   "objectStorePathStyle",
   "trustedNetwork",
+  "lineage",
 ] as const;
 
 /** Text that may be empty, which then means "none" or "the usual one". */
@@ -109,9 +110,11 @@ const optionalText = {
   trinoCertificateFile: [/^.*$/, "the name of a PEM file, or nothing"],
   trinoAuthorityFile: [/^.*$/, "the name of a PEM file, or nothing"],
   databaseAuthoritiesFile: [/^.*$/, "the name of a PEM file, or nothing"],
+  // Who has the address of a receiver is not to have a password with it.
+  lineageUrl: [/^(https?:\/\/[^\s/@]+(\/[^\s@]*)?)?$/, "a URL without a password in it, or nothing for the bucket"],
 } as const satisfies Record<string, readonly [RegExp, string]>;
 
-const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket"] as const;
+const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket", "lineageBucket"] as const;
 
 const doorKinds = ["none", "load-balancer", "node-port"] as const;
 const pageDoorKinds = [...doorKinds, "ingress"] as const;

@@ -8,6 +8,9 @@ export const loginsTask = "database-logins";
 /** Where sources lie that are not in the stack's own object store. */
 export const outsideSources = "outside-sources";
 
+/** Who is told of lineage, where that is not the object store. */
+export const lineageReceiver = "lineage-receiver";
+
 const airflow = ["airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"] as const;
 
 /**
@@ -41,6 +44,7 @@ export const connections: Readonly<Record<string, Callers>> = {
     logs: ["airflow-api"],
   },
   [outsideSources]: { s3: ["spark-worker", "airflow-scheduler"] },
+  [lineageReceiver]: { http: ["airflow-scheduler"] },
 };
 
 /** Names of the workloads that may connect to a port. */

@@ -31,6 +31,7 @@ export interface SecretValues {
   airflowDatabasePassword: string;
   catalogObjectStoreKey: string;
   sparkObjectStoreKey: string;
+  lineageObjectStoreKey: string;
   sparkAuthenticationSecret: string;
   airflowFernetKey: string;
   airflowApiSecretKey: string;
@@ -81,6 +82,7 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     airflowDatabasePassword: generatePassword(),
     catalogObjectStoreKey: generatePassword(40),
     sparkObjectStoreKey: generatePassword(40),
+    lineageObjectStoreKey: generatePassword(40),
     sparkAuthenticationSecret: generatePassword(48),
     // Fernet wants 32 bytes, base64 with - and _.
     airflowFernetKey: randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_"),

@@ -17,7 +17,14 @@ import { calledNames, trinoHosts } from "../infra/services/trino";
 import type { TrinoCertificate } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
 import type { Source } from "../infra/sources";
-import { lakehouse, ownDatabase, ownObjectStore, stackOutputs } from "./lakehouse";
+import {
+  lakehouse,
+  outsideLineage,
+  ownDatabase,
+  ownObjectStore,
+  portOf,
+  stackOutputs,
+} from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
 
 /** The whole lakehouse on any cluster that a kubeconfig reaches. */
@@ -70,6 +77,7 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
             warehouse: config.warehouseBucket,
             source: config.sourceBucket,
             events: config.eventsBucket,
+            lineage: config.lineageBucket,
           },
         });
   const database: DatabaseAccess =
@@ -176,16 +184,16 @@ function tcpDoor(
 
 /** What lies outside the namespace: only there may pods connect to addresses that are no pods of the stack. */
 function outside(config: StackConfig, sources: Source[]): Record<string, Outside> {
-  const port = (url: string) => Number(new URL(url).port || (url.startsWith("https:") ? 443 : 80));
   const endpoints = sources.flatMap(({ endpoint }) => endpoint ?? []);
   return {
     ...(config.objectStoreEndpoint === ""
       ? {}
-      : { "object-store": { port: port(config.objectStoreEndpoint) } }),
+      : { "object-store": { port: portOf(config.objectStoreEndpoint) } }),
     ...(config.databaseAddress === ""
       ? {}
       : { database: { port: Number(/:(\d+)$/.exec(config.databaseAddress)?.[1] ?? 5432) } }),
-    ...(endpoints[0] === undefined ? {} : { [outsideSources]: { port: port(endpoints[0]) } }),
+    ...(endpoints[0] === undefined ? {} : { [outsideSources]: { port: portOf(endpoints[0]) } }),
+    ...outsideLineage(config),
   };
 }
 

@@ -1,10 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../infra/config";
+import { lineageReceiver } from "../infra/connections";
 import type { Platform } from "../infra/platform";
 import type { Secrets } from "../infra/secrets";
 import { Catalog } from "../infra/services/catalog";
 import { Database } from "../infra/services/database";
 import type { DatabaseAccess } from "../infra/services/database-access";
+import type { LineageTarget } from "../infra/services/lineage";
 import type { ObjectStorage } from "../infra/services/object-storage";
 import { ObjectStore } from "../infra/services/object-store";
 import { Scheduler } from "../infra/services/scheduler";
@@ -164,6 +166,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     port: config.airflowPort,
     driverPort: config.sparkDriverPort,
     failureWebhook: new pulumi.Config("lakestack").getSecret("failureWebhook"),
+    lineage: lineageTarget(config, objectStore),
     // Elsewhere they have no address of their own: docs/kubernetes.md says how to reach them.
     sparkPages:
       config.platform === "docker"
@@ -207,6 +210,21 @@ function text(
     ? String.raw({ raw: parts }, ...values)
     : pulumi.interpolate(parts, ...values);
 }
+
+function lineageTarget(
+  { lineage, lineageUrl: url }: StackConfig,
+  objectStore: ObjectStorage,
+): LineageTarget | undefined {
+  if (!lineage) return undefined;
+  return url === "" ? { objectStore } : { url };
+}
+
+/** Who is told of lineage, where that is outside the cluster. */
+export const outsideLineage = ({ lineage, lineageUrl: url }: StackConfig): Record<string, { port: number }> =>
+  lineage && url !== "" ? { [lineageReceiver]: { port: portOf(url) } } : {};
+
+/** Port that a URL of HTTP or HTTPS names, or stands for. */
+export const portOf = (url: string) => Number(new URL(url).port || (url.startsWith("https:") ? 443 : 80));
 
 /** A single instance has no number. */
 const several = (count: number) => (count === 1 ? undefined : count);

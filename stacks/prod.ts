@@ -17,7 +17,7 @@ import { OutsideDatabase } from "../infra/services/database-access";
 import type { ObjectStorage } from "../infra/services/object-storage";
 import { trinoHosts } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
-import { lakehouse, stackOutputs } from "./lakehouse";
+import { lakehouse, outsideLineage, stackOutputs } from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
 
 /** What runs on AWS: MinIO has no place there, and of PostgreSQL only the client. */
@@ -49,6 +49,7 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
       "object-store": { port: 443 },
       database: { port: foundation.database.port },
       [outsideSources]: { port: 443 },
+      ...outsideLineage(config),
     },
     moreEgress: podIdentityAgent,
   });
@@ -122,11 +123,16 @@ function makeRegistry(
 
 /** S3, where each service's pods have a role of their own and the catalog lends keys of another. */
 function s3({ account, storage, identity }: Foundation): ObjectStorage {
-  const { warehouse, source, events } = storage.buckets;
+  const { warehouse, source, events, lineage } = storage.buckets;
   return {
     region: account.region,
     pathStyle: false,
-    buckets: { warehouse: warehouse.name, source: source.name, events: events.name },
+    buckets: {
+      warehouse: warehouse.name,
+      source: source.name,
+      events: events.name,
+      lineage: lineage.name,
+    },
     keys: () => undefined,
     // A role that a role has taken on lasts an hour at most.
     lending: { role: identity.lending.arn, hours: 1 },

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
+import type { BucketPurpose } from "../access";
 import { type ConfigFault, ConfigError, Reader } from "../config";
 import { architectures, overridden, preset, sizeNames } from "./sizes";
 import type { Architecture, Sizes } from "./sizes";
@@ -27,7 +28,7 @@ export interface AwsConfig {
   adminArns: string[];
   network: NetworkChoice;
   /** Existing buckets by name, in place of new ones. */
-  existingBuckets: { warehouse?: string; source?: string; events?: string };
+  existingBuckets: { [P in BucketPurpose]?: string };
   /** Key of the existing source bucket. */
   sourceKeyArn?: string;
   doors: DoorSettings;
@@ -110,6 +111,7 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
       warehouse: bucketName(read, "awsWarehouseBucket"),
       source: bucketName(read, "awsSourceBucket"),
       events: bucketName(read, "awsEventsBucket"),
+      lineage: bucketName(read, "awsLineageBucket"),
     },
     sourceKeyArn: read.given("awsSourceKeyArn", /^arn:aws[\w-]*:kms:\S+$/, "the ARN of a KMS key"),
     doors: readDoors(read),

@@ -21,17 +21,21 @@ export interface IdentityArgs {
 }
 
 /**
- * Which workload works as which user of the object store. A workload that is not here has no rights in AWS at all: Trino
- * reads and writes tables with keys that the catalog lends it.
+ * The roles of pods: as which users of the object store each works, and which workloads have it. A workload that is not
+ * here has no rights in AWS at all: Trino reads and writes tables with keys that the catalog lends it.
  */
-const workloadsOf: Record<StoreUser, string[]> = {
-  catalog: ["catalog"],
-  spark: ["spark-worker", "spark-history", "airflow-scheduler"],
-};
+const podRoles = {
+  catalog: { users: ["catalog"], workloads: ["catalog"] },
+  spark: { users: ["spark"], workloads: ["spark-worker", "spark-history"] },
+  // Beside its tasks are the drivers of their jobs.
+  scheduler: { users: ["spark", "lineage"], workloads: ["airflow-scheduler"] },
+} as const satisfies Record<string, { users: readonly StoreUser[]; workloads: readonly string[] }>;
+
+type PodRole = keyof typeof podRoles;
 
 /** One role a service, least rights, from the same declaration as MinIO's users. */
 export class Identity extends pulumi.ComponentResource {
-  readonly roles: Record<StoreUser, iam.Role>;
+  readonly roles: Record<PodRole, iam.Role>;
   /** The role whose keys the catalog lends, each cut down to one table. */
   readonly lending: iam.Role;
   /** Which service account works as which role. A pod gets its keys only if it starts after this is known. */
@@ -39,18 +43,20 @@ export class Identity extends pulumi.ComponentResource {
 
   constructor(name: string, args: IdentityArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:aws:Identity", name, {}, options);
-    const catalog = this.podRole("catalog", args, bucketStatements(objectStoreAccess.catalog, args));
-    const spark = this.podRole("spark", args, bucketStatements(objectStoreAccess.spark, args));
-    this.lending = this.lendingRole(catalog, args);
-    this.roles = { catalog, spark };
+    this.roles = {
+      catalog: this.podRole("catalog", args),
+      spark: this.podRole("spark", args),
+      scheduler: this.podRole("scheduler", args),
+    };
+    this.lending = this.lendingRole(this.roles.catalog, args);
     this.associations = this.associate(args);
     this.registerOutputs({ lending: this.lending.arn });
   }
 
   /** A service account is named like its workload. */
   private associate({ clusterName, namespace }: IdentityArgs): pulumi.Resource[] {
-    return (Object.entries(this.roles) as [StoreUser, iam.Role][]).flatMap(([user, role]) =>
-      workloadsOf[user].map(
+    return (Object.entries(this.roles) as [PodRole, iam.Role][]).flatMap(([name, role]) =>
+      podRoles[name].workloads.map(
         (serviceAccount) =>
           new eks.PodIdentityAssociation(
             serviceAccount,
@@ -62,12 +68,14 @@ export class Identity extends pulumi.ComponentResource {
     );
   }
 
-  private podRole(name: string, { account }: IdentityArgs, statements: Statement[]): iam.Role {
+  private podRole(name: PodRole, args: IdentityArgs): iam.Role {
     const role = new iam.Role(
       name,
-      { name: `${account.prefix}-${name}`, assumeRolePolicy: trustPods() },
+      { name: `${args.account.prefix}-${name}`, assumeRolePolicy: trustPods() },
       { parent: this },
     );
+    const access = podRoles[name].users.flatMap((user): readonly BucketAccess[] => objectStoreAccess[user]);
+    const statements = bucketStatements(access, args);
     new iam.RolePolicy(name, { role: role.name, policy: policyDocument(statements) }, { parent: role });
     return role;
   }
@@ -107,11 +115,11 @@ export class Identity extends pulumi.ComponentResource {
 
 /** The statements for a declared access: buckets, their objects, and the keys that the objects are encrypted with. */
 function bucketStatements(access: readonly BucketAccess[], args: IdentityArgs): Statement[] {
-  const buckets = access.flatMap(({ bucket, write }): Statement[] => {
+  const buckets = access.flatMap(({ bucket, use }): Statement[] => {
     const { arn } = args.buckets[bucket];
-    const actions = storeActions(write);
-    const sid = `${bucket.charAt(0).toUpperCase()}${bucket.slice(1)}`;
-    return [
+    const actions = storeActions(use);
+    const sid = [use, bucket].map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`).join("");
+    const statements: Statement[] = [
       { Sid: `${sid}Bucket`, Effect: "Allow", Action: actions.bucket, Resource: [arn] },
       {
         Sid: `${sid}Objects`,
@@ -120,8 +128,9 @@ function bucketStatements(access: readonly BucketAccess[], args: IdentityArgs): 
         Resource: [pulumi.interpolate`${arn}/*`],
       },
     ];
+    return statements.filter(({ Action }) => Action.length > 0);
   });
-  const writes = access.some(({ write }) => write);
+  const writes = access.some(({ use }) => use !== "read");
   const actions = writes ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"];
   const foreign =
     args.sourceKeyArn !== undefined && access.some(({ bucket }) => bucket === "source")

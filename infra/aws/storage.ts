@@ -24,7 +24,7 @@ export interface BucketRef {
 /** Days after which what is of no more use goes. */
 const days = { incompleteUpload: 7, oldVersion: 30, eventLog: 90, accessLog: 90 };
 
-/** The buckets: tables, source data, Spark's event logs, and who asked for what. */
+/** The buckets: tables, source data, Spark's event logs, lineage, and who asked for what. */
 export class Storage extends pulumi.ComponentResource {
   readonly buckets: Record<BucketPurpose, BucketRef>;
   /** The buckets are there with all their settings. */

@@ -55,8 +55,8 @@ export interface OutsideObjectStoreArgs {
 }
 
 /**
- * An S3 store that others run, with its buckets, the users `catalog` and `spark` and their keys. The keys are those of
- * the stack's secrets, which can be set (`catalogObjectStoreKey`, `sparkObjectStoreKey`).
+ * An S3 store that others run, with its buckets, the users `catalog`, `spark` and `lineage` and their keys. The keys are
+ * those of the stack's secrets, which can be set (`catalogObjectStoreKey`, `sparkObjectStoreKey`, `lineageObjectStoreKey`).
  */
 export function outsideObjectStore(args: OutsideObjectStoreArgs): ObjectStorage {
   return {
@@ -69,5 +69,10 @@ export function outsideObjectStore(args: OutsideObjectStoreArgs): ObjectStorage 
 
 /** A service's name and key in a store where each has its own. */
 export function storeKeys(secrets: Secrets, user: StoreUser): StoreKeys {
-  return { user, key: { catalog: secrets.catalogObjectStoreKey, spark: secrets.sparkObjectStoreKey }[user] };
+  const keys: Record<StoreUser, pulumi.Output<string>> = {
+    catalog: secrets.catalogObjectStoreKey,
+    spark: secrets.sparkObjectStoreKey,
+    lineage: secrets.lineageObjectStoreKey,
+  };
+  return { user, key: keys[user] };
 }

@@ -14,12 +14,12 @@ interface BucketInputs extends StoreConnection {
   folders?: string[];
 }
 
-/** One user of the store and the buckets it may use. */
+/** One user of the store, and the S3 actions that it may take on buckets and on their objects. */
 export interface StoreIdentity {
   /** Access key, 3 to 20 characters. */
   name: string;
   secretKey: string;
-  access: { bucket: string; write: boolean }[];
+  access: { bucket: string; actions: { bucket: string[]; objects: string[] } }[];
 }
 
 interface IdentitiesInputs extends StoreConnection {
@@ -100,22 +100,11 @@ const identitiesProvider: pulumi.dynamic.ResourceProvider<IdentitiesInputs, Iden
 export async function identitiesArchive(identities: StoreIdentity[]): Promise<Uint8Array> {
   const { strToU8, zipSync } = await import("fflate");
 
-  const statement = (access: { bucket: string; write: boolean }) => ({
-    Effect: "Allow",
-    Action: access.write
-      ? [
-          "s3:ListBucket",
-          "s3:GetBucketLocation",
-          "s3:ListBucketMultipartUploads",
-          "s3:GetObject",
-          "s3:PutObject",
-          "s3:DeleteObject",
-          "s3:AbortMultipartUpload",
-          "s3:ListMultipartUploadParts",
-        ]
-      : ["s3:ListBucket", "s3:GetBucketLocation", "s3:GetObject"],
-    Resource: [`arn:aws:s3:::${access.bucket}`, `arn:aws:s3:::${access.bucket}/*`],
-  });
+  const statements = ({ bucket, actions }: StoreIdentity["access"][number]) =>
+    [
+      { Effect: "Allow", Action: actions.bucket, Resource: [`arn:aws:s3:::${bucket}`] },
+      { Effect: "Allow", Action: actions.objects, Resource: [`arn:aws:s3:::${bucket}/*`] },
+    ].filter(({ Action }) => Action.length > 0);
   const each = (value: (identity: StoreIdentity) => unknown) =>
     strToU8(
       JSON.stringify(Object.fromEntries(identities.map((identity) => [identity.name, value(identity)]))),
@@ -124,7 +113,7 @@ export async function identitiesArchive(identities: StoreIdentity[]): Promise<Ui
     {
       "iam-assets/policies.json": each(({ access }) => ({
         Version: "2012-10-17",
-        Statement: access.map(statement),
+        Statement: access.flatMap(statements),
       })),
       "iam-assets/users.json": each(({ secretKey }) => ({ secretKey, status: "enabled" })),
       "iam-assets/user_mappings.json": each(({ name }) => ({

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { objectStoreAccess } from "../access";
+import { objectStoreAccess, storeActions } from "../access";
 import type { BucketAccess } from "../access";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
@@ -30,8 +30,13 @@ const apiPort = 9000;
 const consolePort = 9090;
 const host = "object-store";
 
-/** Buckets of every stack: the tables, the sample data, Spark's event logs. */
-export const buckets = { warehouse: "warehouse", source: "source", events: "events" } as const;
+/** Buckets of every stack: the tables, the sample data, Spark's event logs, lineage. */
+export const buckets = {
+  warehouse: "warehouse",
+  source: "source",
+  events: "events",
+  lineage: "lineage",
+} as const;
 
 /** The S3 object store: MinIO on one volume, with its buckets and an identity for each service. */
 export class ObjectStore extends pulumi.ComponentResource implements ObjectStorage {
@@ -95,6 +100,7 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
           { bucket: buckets.source },
           // Spark's history server fails on a prefix that isn't there.
           { bucket: buckets.events, folders: ["spark-events/"] },
+          { bucket: buckets.lineage },
         ],
         identities: serviceIdentities(secrets),
       },
@@ -116,7 +122,7 @@ function serviceIdentities(secrets: Secrets) {
     ([name, access]) => ({
       name,
       secretKey: storeKeys(secrets, name).key,
-      access: access.map(({ bucket, write }) => ({ bucket: buckets[bucket], write })),
+      access: access.map(({ bucket, use }) => ({ bucket: buckets[bucket], actions: storeActions(use) })),
     }),
   );
 }

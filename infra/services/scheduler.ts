@@ -22,6 +22,8 @@ import {
 } from "./airflow-settings";
 import type { SparkPages } from "./airflow-settings";
 import { authoritiesFiles, tlsEnvironment } from "./database-access";
+import { lineageEnvironment, lineageFiles } from "./lineage";
+import type { LineageTarget } from "./lineage";
 import type { DatabaseAccess } from "./database-access";
 import { sparkAddressVariable, sparkDefaultsFile } from "./spark";
 import { sparkPorts } from "./spark-defaults";
@@ -60,6 +62,8 @@ export interface SchedulerArgs {
   driverPort: number;
   /** URL that is told of every run that fails. Default none. */
   failureWebhook?: pulumi.Output<string>;
+  /** Who is told of each run's inputs and outputs. Default nobody. */
+  lineage?: LineageTarget;
   /** Where people find Spark's pages; the pages of the DAGs link there. Default: they don't. */
   sparkPages?: SparkPages;
 }
@@ -135,6 +139,12 @@ export class Scheduler extends pulumi.ComponentResource {
         memoryMiB: args.memoryMiB.scheduler,
         // A running task may end before its scheduler goes.
         stopGraceSeconds: args.stopGraceSeconds ?? 60,
+        ...(args.lineage === undefined
+          ? {}
+          : {
+              environment: lineageEnvironment(args.lineage, `lakestack-${pulumi.getStack()}`),
+              files: lineageFiles(args.lineage),
+            }),
       }),
       this,
       [api, args.spark.deployment, args.trino.deployment],
@@ -175,6 +185,7 @@ export class Scheduler extends pulumi.ComponentResource {
       | "name"
       | "prepare"
       | "command"
+      | "environment"
       | "files"
       | "ports"
       | "replicas"
@@ -186,11 +197,11 @@ export class Scheduler extends pulumi.ComponentResource {
       logs?: "own";
     },
   ): Workload {
-    const { memoryMiB, logs, files = [], ...rest } = process;
+    const { memoryMiB, logs, environment = {}, files = [], ...rest } = process;
     return {
       ...rest,
       image: args.image,
-      environment: this.environment,
+      environment: { ...this.environment, ...environment },
       files: [...this.files, ...files],
       volumes: [{ name: "airflow-logs", path: `${home}/logs`, borrowed: logs !== "own" }],
       resources: { memoryMiB, cpus: args.cpus },
@@ -238,6 +249,8 @@ export class Scheduler extends pulumi.ComponentResource {
     const rendered = (name: string) => renderSources(placed(sources, name));
     return [
       ...folderFiles("scheduler/dags", `${home}/dags`),
+      // Airflow looks there for modules that its settings name.
+      ...folderFiles("scheduler/config", `${home}/config`),
       ...folderFiles("spark-jobs/src", jobsFolder),
       { path: "/opt/lakestack/scheduler/prepare.py", content: readFileSync("scheduler/prepare.py", "utf8") },
       {

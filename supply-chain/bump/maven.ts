@@ -18,6 +18,7 @@ export const sparkProperties: Readonly<Record<string, string>> = {
   ICEBERG_VERSION: "iceberg.version",
   HADOOP_VERSION: "hadoop.version",
   AWS_SDK_VERSION: "awssdk.version",
+  OPENLINEAGE_VERSION: "openlineage.version",
 };
 
 /** A version of artifacts whose hashes stand beside it: each is fetched through Maven, so a configured mirror is honoured. */

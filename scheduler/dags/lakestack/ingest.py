@@ -36,8 +36,7 @@ class IngestOperator(SparkJobOperator):
         local: bool = False,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        super().__init__(cores=source.cores, **kwargs)
-        self.source = source.name
+        super().__init__(source=source, cores=source.cores, **kwargs)
         self.days = days
         self.late_days = late_days
         self.only_new = only_new
@@ -55,6 +54,11 @@ class IngestOperator(SparkJobOperator):
         if self.local:
             arguments += ["--local-mib", os.environ.get("LAKESTACK_LOCAL_MIB", "0")]
         return ["ingest", *arguments]
+
+    def tags(self, context: Mapping[str, Any]) -> dict[str, str]:
+        """The days of the run as well."""
+        start, end = self.days(context)
+        return {**super().tags(context), "start": str(start), "end": str(end)}
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the job and tells of its batch."""

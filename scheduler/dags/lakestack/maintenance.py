@@ -11,8 +11,7 @@ class CompactOperator(SparkJobOperator):
     """Makes few large files out of a table's many small ones."""
 
     def __init__(self, *, source: Source, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(cores=source.cores, **kwargs)
-        self.source = source.name
+        super().__init__(source=source, cores=source.cores, **kwargs)
 
     def job(self, context: Mapping[str, Any]) -> list[str]:
         """The source alone: what to do is declared there."""
@@ -21,10 +20,6 @@ class CompactOperator(SparkJobOperator):
 
 class SweepOperator(SparkJobOperator):
     """Removes the files that no state of a table needs any more, as the run's parameters say."""
-
-    def __init__(self, *, source: Source, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(**kwargs)
-        self.source = source.name
 
     def job(self, context: Mapping[str, Any]) -> list[str]:
         """The source, how far back its table stays readable, and how old a file has to be."""

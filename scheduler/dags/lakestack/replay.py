@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lakestack.assets import batch_of
-from lakestack.sources import Source
 from lakestack.spark_job import SparkJobOperator
 
 
@@ -13,10 +12,6 @@ class ReplayOperator(SparkJobOperator):
     Replays a source's quarantine, or discards entries of it, as the run's parameters say. Those who wait for the
     table's asset are told of the days whose rows have come.
     """
-
-    def __init__(self, *, source: Source, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(**kwargs)
-        self.source = source.name
 
     def job(self, context: Mapping[str, Any]) -> list[str]:
         """Which entries, and the name of the run, which they then bear."""

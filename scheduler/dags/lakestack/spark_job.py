@@ -10,6 +10,8 @@ from airflow.sdk import BaseHook, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from lakestack.drivers import Place, free_place
+from lakestack.lineage import told_lineage
+from lakestack.sources import Source
 
 _JOB = "/opt/lakestack/jobs/lakestack_jobs/__main__.py"
 # A small job costs its JVMs more than its data: with the first compiler alone the ingest of a month of sample data
@@ -32,13 +34,22 @@ class SparkJobOperator(BaseOperator):
     with the whole command and the last 500 lines of Java, and hands no result on.)
 
     Args:
+        source: The declared source that the job is about.
         conn_id: Connection to the Spark master.
         cores: Of the cluster, for one job: with one each, as many jobs run at a time as the cluster has cores. Each is
             an executor of its own, with its own memory, for that is how workers are cut.
     """
 
-    def __init__(self, *, conn_id: str = "spark_default", cores: int = 1, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *,
+        source: Source,
+        conn_id: str = "spark_default",
+        cores: int = 1,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(**kwargs)
+        self.source = source.name
         self.conn_id = conn_id
         self.cores = cores
         self._process: subprocess.Popen[str] | None = None
@@ -48,20 +59,25 @@ class SparkJobOperator(BaseOperator):
         """The job's name and arguments."""
         raise NotImplementedError
 
+    def tags(self, context: Mapping[str, Any]) -> dict[str, str]:
+        """What tells the job from others in the events about its lineage."""
+        return {"source": self.source, "run": context["run_id"]}
+
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Runs the job to its end and returns what it reports."""
         result: dict[str, Any] | None = None
         failure: dict[str, Any] | None = None
         last = "it printed nothing"
         name, *arguments = self.job(context)
-        for line in self._run([name, "--cores", str(self.cores), *arguments]):
-            if line.startswith(_RESULT):
-                result = json.loads(line.removeprefix(_RESULT))
-            elif line.startswith(_FAILURE):
-                failure = json.loads(line.removeprefix(_FAILURE))
-            if line:
-                self.log.info(line)
-                last = line
+        with told_lineage(context, f"{name}_{self.source}", self.tags(context)) as settings:
+            for line in self._run([name, "--cores", str(self.cores), *arguments, *settings]):
+                if line.startswith(_RESULT):
+                    result = json.loads(line.removeprefix(_RESULT))
+                elif line.startswith(_FAILURE):
+                    failure = json.loads(line.removeprefix(_FAILURE))
+                if line:
+                    self.log.info(line)
+                    last = line
         if failure is not None:
             raise (AirflowException if failure["retry"] else AirflowFailException)(failure["message"])
         if result is None:

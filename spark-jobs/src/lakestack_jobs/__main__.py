@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
             help="the declared sources, rendered (default: $LAKESTACK_SOURCES, else /opt/lakestack/sources.json)",
         )
         job.add_argument("--cores", type=int, default=1, help="of the cluster (default 1)")
+        job.add_argument(
+            "--conf", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="of Spark, for this job alone"
+        )
     job = jobs.add_parser("serve", help="do the jobs that come in at a socket, one after the other")
     job.add_argument("--socket", required=True, type=Path, help="where to make the socket")
     return parser
@@ -128,25 +131,26 @@ def _run_ingest(parsed: argparse.Namespace) -> Result:
             most_bytes=most_bytes,
         )
 
-    uri = parsed.catalog_uri
+    if parsed.catalog_uri is not None:
+        parsed.conf.append((f"spark.sql.catalog.{CATALOG}.uri", parsed.catalog_uri))
     if parsed.local_mib:
         # Waiting for an executor takes longer than reading a few files.
-        with suppress(TooLargeError), _session(name, parsed.cores, local=True, catalog_uri=uri) as spark:
+        with suppress(TooLargeError), _session(parsed, name, local=True) as spark:
             return work(spark, parsed.local_mib << 20)
-    with _session(name, parsed.cores, catalog_uri=uri) as spark:
+    with _session(parsed, name) as spark:
         return work(spark)
 
 
 def _run_replay(parsed: argparse.Namespace) -> Replayed:
     source = read_source(parsed.sources, parsed.source)
     selection = Selection(parsed.reason, parsed.day, parsed.repaired)
-    with _session(f"replay {source.name}", parsed.cores) as spark:
+    with _session(parsed, f"replay {source.name}") as spark:
         return (discard if parsed.discard else replay)(spark, source, selection, parsed.run_id)
 
 
 def _run_compact(parsed: argparse.Namespace) -> Compacted:
     source = read_source(parsed.sources, parsed.source)
-    with _session(f"compact {source.name}", parsed.cores) as spark:
+    with _session(parsed, f"compact {source.name}") as spark:
         return compact(spark, source)
 
 
@@ -155,7 +159,7 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
     keep_days = source.maintenance.keep_days if parsed.keep_days is None else parsed.keep_days
     orphan_days = source.maintenance.orphan_days if parsed.orphan_days is None else parsed.orphan_days
     now = datetime.now(UTC)
-    with _session(f"sweep {source.name}", parsed.cores) as spark:
+    with _session(parsed, f"sweep {source.name}") as spark:
 
         def states() -> list[str]:
             since = now - timedelta(days=keep_days)
@@ -166,21 +170,26 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
 
 
 @contextmanager
-def _session(name: str, cores: int, *, local: bool = False, catalog_uri: str | None = None) -> Iterator[SparkSession]:
-    """A Spark application, on the cluster or, if `local`, in this process. `catalog_uri` is where its tables are."""
-    builder = SparkSession.builder.appName(name).config("spark.cores.max", str(cores))
-    if catalog_uri is not None:
-        builder = builder.config(f"spark.sql.catalog.{CATALOG}.uri", catalog_uri)
+def _session(parsed: argparse.Namespace, name: str, *, local: bool = False) -> Iterator[SparkSession]:
+    """A job's Spark application, on the cluster or, if `local`, in this process."""
+    builder = SparkSession.builder.appName(name).config("spark.cores.max", str(parsed.cores))
     if local:
-        builder = builder.master(f"local[{cores}]")
-        for setting, value in _ALONE.items():
-            builder = builder.config(setting, value)
+        builder = builder.master(f"local[{parsed.cores}]")
+    for setting, value in [*parsed.conf, *(_ALONE.items() if local else ())]:
+        builder = builder.config(setting, value)
     spark = builder.getOrCreate()
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
         yield spark
     finally:
         spark.stop()
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name.startswith("spark."):
+        raise argparse.ArgumentTypeError(f'"{text}" is no setting of Spark, expected spark.NAME=VALUE')
+    return name, value
 
 
 def _give_memory_back() -> None:
