@@ -111,7 +111,10 @@ const optionalText = {
   trinoAuthorityFile: [/^.*$/, "the name of a PEM file, or nothing"],
   databaseAuthoritiesFile: [/^.*$/, "the name of a PEM file, or nothing"],
   // Who has the address of a receiver is not to have a password with it.
-  lineageUrl: [/^(https?:\/\/[^\s/@]+(\/[^\s@]*)?)?$/, "a URL without a password in it, or nothing for the bucket"],
+  lineageUrl: [
+    /^(https?:\/\/[^\s/@]+(\/[^\s@]*)?)?$/,
+    "a URL without a password in it, or nothing for the bucket",
+  ],
 } as const satisfies Record<string, readonly [RegExp, string]>;
 
 const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket", "lineageBucket"] as const;

@@ -17,14 +17,7 @@ import { calledNames, trinoHosts } from "../infra/services/trino";
 import type { TrinoCertificate } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
 import type { Source } from "../infra/sources";
-import {
-  lakehouse,
-  outsideLineage,
-  ownDatabase,
-  ownObjectStore,
-  portOf,
-  stackOutputs,
-} from "./lakehouse";
+import { lakehouse, outsideLineage, ownDatabase, ownObjectStore, portOf, stackOutputs } from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
 
 /** The whole lakehouse on any cluster that a kubeconfig reaches. */

@@ -220,7 +220,10 @@ function lineageTarget(
 }
 
 /** Who is told of lineage, where that is outside the cluster. */
-export const outsideLineage = ({ lineage, lineageUrl: url }: StackConfig): Record<string, { port: number }> =>
+export const outsideLineage = ({
+  lineage,
+  lineageUrl: url,
+}: StackConfig): Record<string, { port: number }> =>
   lineage && url !== "" ? { [lineageReceiver]: { port: portOf(url) } } : {};
 
 /** Port that a URL of HTTP or HTTPS names, or stands for. */

@@ -45,11 +45,13 @@ const httpTransport = (url: string) => ({
 });
 
 /** Our own: scheduler/config/lakestack_lineage.py. */
-const bucketTransport = ({ endpoint, region, pathStyle, buckets, keys }: ObjectStorage) => ({
-  type: "lakestack_lineage.BucketTransport",
-  bucket: buckets.lineage,
-  region,
-  path_style: pathStyle,
-  ...(endpoint === undefined ? {} : { endpoint }),
-  ...(keys("lineage") === undefined ? {} : { keys_file: keysFile }),
-});
+function bucketTransport(store: ObjectStorage) {
+  return {
+    type: "lakestack_lineage.BucketTransport",
+    bucket: store.buckets.lineage,
+    region: store.region,
+    path_style: store.pathStyle,
+    ...(store.endpoint === undefined ? {} : { endpoint: store.endpoint }),
+    ...(store.keys("lineage") === undefined ? {} : { keys_file: keysFile }),
+  };
+}

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { bucketPurposes } from "../../infra/access";
 import { fileKey } from "../../infra/platforms/kubernetes/files";
 import { sourcesFile } from "../../infra/services/airflow-settings";
 import type { Graph } from "../aws/graph";
@@ -20,13 +21,13 @@ beforeAll(async () => {
 const inputs = (type: string, name: string) => graph.one(type, name).inputs;
 
 describe("the stack on AWS: storage", () => {
-  it("has a bucket for tables, one for the source, one for event logs, and one for access logs", () => {
+  it("has a bucket for tables, one for the source, one for event logs, one for lineage, and one for access logs", () => {
     expect(
       graph
         .ofType(types.bucket)
         .map(({ name }) => name)
         .sort(),
-    ).toEqual(["access-logs", "events", "source", "warehouse"]);
+    ).toEqual(["access-logs", "events", "lineage", "source", "warehouse"]);
   });
 
   it("is read by the pipelines where it is: sources of the stack's own bucket name the account's", () => {
@@ -57,7 +58,7 @@ describe("the stack on AWS: storage", () => {
       inputs("aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", name)[
         "rules"
       ];
-    for (const name of ["warehouse", "source", "events"]) {
+    for (const name of bucketPurposes) {
       expect(algorithm(name), name).toMatchObject([
         { applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: keyArn("data") } },
       ]);
@@ -150,6 +151,7 @@ describe("the stack on AWS: deleting", () => {
     expect(dataNames(graph)).toEqual([
       "Bucket access-logs",
       "Bucket events",
+      "Bucket lineage",
       "Bucket source",
       "Bucket warehouse",
       "Cluster cluster",

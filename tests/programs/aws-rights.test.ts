@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { objectStoreAccess, storeActions } from "../../infra/access";
+import { objectStoreAccess, storeActions, type StoreUser } from "../../infra/access";
 import { Graph } from "../aws/graph";
 import { allows, type Policy, readPolicy, type Request } from "../aws/iam";
 import { prodGraph } from "../aws/stack";
@@ -93,8 +93,25 @@ const table: Record<string, { must: Row[]; mustNot: Row[] }> = {
       ["s3:ListBucket", bucket("warehouse")],
       ["s3:PutObject", object("warehouse")],
       ["s3:GetObject", object("access-logs")],
+      ["s3:PutObject", object("lineage")],
       ["sts:AssumeRole", role("catalog-lending")],
       ["secretsmanager:GetSecretValue", `arn:aws:secretsmanager:eu-west-1:${account}:secret:master`],
+    ],
+  },
+  // Its tasks tell of lineage, and beside them are Spark's drivers.
+  scheduler: {
+    must: [
+      ["s3:GetObject", object("source")],
+      ["s3:PutObject", object("events")],
+      ["s3:PutObject", object("lineage")],
+      ["s3:GetObject", object("lineage")],
+    ],
+    mustNot: [
+      ["s3:DeleteObject", object("lineage")],
+      ["s3:PutObject", object("source")],
+      ["s3:GetObject", object("warehouse")],
+      ["s3:PutObject", object("warehouse")],
+      ["sts:AssumeRole", role("catalog-lending")],
     ],
   },
   "cluster-autoscaler": {
@@ -168,18 +185,19 @@ describe("the rights of the roles", () => {
   });
 
   it("come from the declaration that MinIO's users come from", () => {
-    for (const [user, access] of Object.entries(objectStoreAccess)) {
-      for (const { bucket: place, write } of access) {
-        const actions = storeActions(write);
+    const roles: Record<StoreUser, string> = { catalog: "catalog", spark: "spark", lineage: "scheduler" };
+    for (const user of Object.keys(roles) as StoreUser[]) {
+      for (const { bucket: place, use } of objectStoreAccess[user]) {
+        const actions = storeActions(use);
         for (const action of actions.bucket) {
           expect(
-            allows(policiesOf(user), { action, resource: bucket(place) }),
+            allows(policiesOf(roles[user]), { action, resource: bucket(place) }),
             `${user} ${action} ${place}`,
           ).toBe(true);
         }
         for (const action of actions.objects) {
           expect(
-            allows(policiesOf(user), { action, resource: object(place) }),
+            allows(policiesOf(roles[user]), { action, resource: object(place) }),
             `${user} ${action} ${place}`,
           ).toBe(true);
         }
@@ -193,7 +211,7 @@ describe("who may take a role", () => {
     allows(trustOf(name), { action: "sts:AssumeRole", resource: "*", principal });
 
   it("is the cluster's pods for services, and nobody else", () => {
-    for (const name of ["catalog", "spark", "cluster-autoscaler"]) {
+    for (const name of ["catalog", "spark", "scheduler", "cluster-autoscaler"]) {
       expect(may(name, "Service:pods.eks.amazonaws.com"), name).toBe(true);
       expect(may(name, "Service:ec2.amazonaws.com"), name).toBe(false);
       expect(may(name, `AWS:arn:aws:iam::${account}:root`), name).toBe(false);
@@ -216,7 +234,7 @@ describe("who may take a role", () => {
       catalog: role("catalog"),
       "spark-worker": role("spark"),
       "spark-history": role("spark"),
-      "airflow-scheduler": role("spark"),
+      "airflow-scheduler": role("scheduler"),
     });
     const accounts = graph.ofType("kubernetes:core/v1:ServiceAccount").map(({ inputs }) => {
       const { name, namespace } = inputs["metadata"] as { name: string; namespace: string };

@@ -38,7 +38,7 @@ const onlyOnKubernetes: Record<string, string> = {
   ...{ trinoIssuer: ofCertificates, certificateIssuer: ofCertificates },
   ...{ ingressClass: ofCertificates, ingressNamespace: ofCertificates, ingressTlsSecret: ofCertificates },
   ...{ objectStoreEndpoint: ofOthers, objectStoreRegion: ofOthers, objectStorePathStyle: ofOthers },
-  ...{ warehouseBucket: ofOthers, sourceBucket: ofOthers, eventsBucket: ofOthers },
+  ...{ warehouseBucket: ofOthers, sourceBucket: ofOthers, eventsBucket: ofOthers, lineageBucket: ofOthers },
   ...{ databaseAddress: ofOthers, databaseAdministrator: ofOthers, databaseAuthoritiesFile: ofOthers },
 };
 /** Read where the configuration is checked, and by no program. */

@@ -2,7 +2,14 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../infra/config";
-import { connections, contentsTask, loginsTask, outsideSources } from "../../infra/connections";
+import type { StoreUser } from "../../infra/access";
+import {
+  connections,
+  contentsTask,
+  lineageReceiver,
+  loginsTask,
+  outsideSources,
+} from "../../infra/connections";
 import type { Platform } from "../../infra/platform";
 import { DockerPlatform } from "../../infra/platforms/docker";
 import { KubernetesPlatform } from "../../infra/platforms/kubernetes";
@@ -204,8 +211,8 @@ describe("both programs", () => {
       endpoint: "http://object-store:9000",
       region: "us-east-1",
       pathStyle: true,
-      buckets: { warehouse: "w", source: "s", events: "e" },
-      keys: (user: "catalog" | "spark") => storeKeys(secrets, user),
+      buckets: { warehouse: "w", source: "s", events: "e", lineage: "l" },
+      keys: (user: StoreUser) => storeKeys(secrets, user),
       lending: { role: anyRole, hours: 1 },
       deployment: { ready: [] },
     };
@@ -217,7 +224,7 @@ describe("both programs", () => {
 
   it("declare every workload's connections to ports that the called workload has", () => {
     const named = new Map(seen.map((workload) => [workload.name, workload]));
-    const elsewhere = ["object-store", outsideSources];
+    const elsewhere = ["object-store", outsideSources, lineageReceiver];
     for (const [callee, calls] of Object.entries(connections)) {
       if (elsewhere.includes(callee)) continue;
       const known = (named.get(callee)?.ports ?? []).map(({ name }) => name);
