@@ -24,7 +24,8 @@ export async function makeAdministrator(aws: FakeAws): Promise<Keys> {
 
 /** Makes the roles of the stack on AWS, with the policies that its program gives them. */
 export async function makeRoles(aws: FakeAws, production: Production): Promise<void> {
-  for (const short of ["catalog", "spark", "catalog-lending"]) await makeRole(aws, production.role(short));
+  for (const short of ["catalog", "spark", "scheduler", "catalog-lending"])
+    await makeRole(aws, production.role(short));
 }
 
 async function makeRole(aws: FakeAws, { name, trust, policies }: Role): Promise<void> {

@@ -17,6 +17,7 @@ import { stack } from "./traces";
 export const agentAddress = "169.254.170.23";
 const tokenFile = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
 const trustStoreFile = "/etc/fake-aws/authorities.p12";
+const authorityFile = "/etc/fake-aws/ca.pem";
 const trustStorePassword = "changeit";
 
 interface ContainerInputs {
@@ -49,6 +50,7 @@ export class Lakehouse {
   private readonly harness = new Harness();
   private environment: string[] = [];
   private trustStore = "";
+  private authority = "";
 
   /** Name of the network, once it is made. */
   get network(): string {
@@ -100,13 +102,16 @@ export class Lakehouse {
   /**
    * Makes containers trust an authority, and gives each the token of its pod.
    *
-   * @param trustStore PKCS12, in base64.
+   * @param authority its certificate, in PEM form.
+   * @param trustStore the same for Java: PKCS12, in base64.
    */
-  useIdentities(trustStore: string, tokenOf: Readonly<Record<string, string>>): void {
+  useIdentities(authority: string, trustStore: string, tokenOf: Readonly<Record<string, string>>): void {
+    this.authority = authority;
     this.trustStore = trustStore;
     this.tokenOf = tokenOf;
     this.environment = [
       `JAVA_TOOL_OPTIONS=-Djavax.net.ssl.trustStore=${trustStoreFile} -Djavax.net.ssl.trustStorePassword=${trustStorePassword}`,
+      `AWS_CA_BUNDLE=${authorityFile}`,
       // What EKS puts into every pod of a service account with a role.
       `AWS_REGION=${region}`,
       `AWS_DEFAULT_REGION=${region}`,
@@ -186,6 +191,7 @@ export class Lakehouse {
       uploads: [
         ...described.uploads,
         { file: trustStoreFile, contentBase64: this.trustStore, permissions: "0444" },
+        { file: authorityFile, content: this.authority, permissions: "0444" },
         ...(token === undefined ? [] : [{ file: tokenFile, content: token, permissions: "0444" }]),
       ],
     };
@@ -211,14 +217,14 @@ export async function trustStoreOf(authority: string, name: string): Promise<str
   const harness = new Harness();
   const store = "/tmp/authorities.p12";
   const script =
-    `keytool -importcert -noprompt -alias authority -file /etc/fake-aws/ca.pem -keystore ${store} ` +
+    `keytool -importcert -noprompt -alias authority -file ${authorityFile} -keystore ${store} ` +
     `-storetype PKCS12 -storepass ${trustStorePassword} > /tmp/said 2>&1 || { cat /tmp/said; exit 1; }; base64 -w 0 ${store}`;
   const made = await harness.create(CONTAINER, {
     name,
     image: image("nessie"),
     entrypoints: ["/bin/sh"],
     command: ["-c", script],
-    uploads: [{ file: "/etc/fake-aws/ca.pem", content: authority, permissions: "0444" }],
+    uploads: [{ file: authorityFile, content: authority, permissions: "0444" }],
     ...{ attach: true, logs: true, mustRun: false },
   });
   await harness.delete(CONTAINER, made);

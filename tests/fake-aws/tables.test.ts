@@ -1,4 +1,10 @@
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeBucket } from "../../infra/services/object-store-contents";
@@ -42,7 +48,8 @@ beforeAll(async () => {
       ipv4Address: agentAddress,
     },
   });
-  services.useIdentities(await trustStoreOf(authority.certificate, `${prefix}-keytool`), tokenOf);
+  const trustStore = await trustStoreOf(authority.certificate, `${prefix}-keytool`);
+  services.useIdentities(authority.certificate, trustStore, tokenOf);
   await fillAws();
   await services.start("database");
   await services.start("catalog");
@@ -60,7 +67,7 @@ async function startSpark(): Promise<void> {
 async function fillAws(): Promise<void> {
   aws.keys = await makeAdministrator(aws);
   await makeRoles(aws, production);
-  const { warehouse, source, events } = production.buckets;
+  const { warehouse, source, events, lineage } = production.buckets;
   const connection = {
     endpoint: aws.endpoint,
     region,
@@ -71,6 +78,7 @@ async function fillAws(): Promise<void> {
   await makeBucket({ ...connection, bucket: warehouse });
   await makeBucket({ ...connection, bucket: source });
   await makeBucket({ ...connection, bucket: events, folders: ["spark-events/"] });
+  await makeBucket({ ...connection, bucket: lineage });
   const client = aws.s3();
   for (const [Key, file] of [...objectsOf("Media", day), ...objectsOf("Media", nextDay)]) {
     await client.send(new PutObjectCommand({ Bucket: source, Key, Body: await readFile(file) }));
@@ -196,6 +204,28 @@ describe("the services on a fake AWS that checks rights", () => {
     );
   });
 });
+
+test("the scheduler tells of lineage in its bucket, by its role, and can remove nothing of it", async () => {
+  const event = JSON.stringify({ eventType: "START" });
+  const { code, output } = await services.run("airflow-scheduler", ["python3", "-c", tell, event]);
+  expect(code, output).toBe(0);
+  const { lineage } = production.buckets;
+  const [Key = "", ...others] = await objects(lineage, "");
+  expect(others).toEqual([]);
+  expect(Key).toMatch(/^\d{4}\/\d\d\/\d\d\/.*\.jsonl$/);
+  const keys = await aws.keysOfPod(tokenOf["airflow-scheduler"] ?? "");
+  const remove = (client: S3Client) => client.send(new DeleteObjectCommand({ Bucket: lineage, Key }));
+  expect(await outcome(keys, remove)).toBe("AccessDenied");
+});
+
+/** Sends an event as Airflow's tasks do, by the settings that they have. */
+const tell = `
+import json, os, sys
+sys.path.append("/opt/airflow/config")
+from lakestack_lineage import BucketConfig, BucketTransport
+settings = json.loads(os.environ["AIRFLOW__OPENLINEAGE__TRANSPORT"])
+BucketTransport(BucketConfig.from_dict(settings)).add([sys.argv[1]])
+`;
 
 describe("the keys that the catalog lends", () => {
   test("are of the lending role, cut down by a policy for the one table", async () => {
