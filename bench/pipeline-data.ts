@@ -11,6 +11,10 @@ const sourcesFile = path.join(toolFolder, "bench-sources.yaml");
 /** A source whose every line is faulty. */
 export const brokenSource = "broken";
 
+/** Days from the first of a month of 2024. */
+export const daysOf = (month: string, count: number) =>
+  Array.from({ length: count }, (_, index) => `2024-${month}-${String(index + 1).padStart(2, "0")}`);
+
 const prefix = (source: string) => `bench/${source}/`;
 
 /**

@@ -1,14 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { AirflowClient } from "../commands/airflow-client";
-import { type Command, type Context, readOptions } from "../commands/command";
-import { awaitTables } from "../commands/pipelines";
+import { type Command, type Context, readOptions, wholeNumber } from "../commands/command";
 import { table } from "../commands/table";
-import { projectFolder, UserError } from "../toolchain/index";
-import { type OwnStack, sparkHistoryPort, withOwnStack } from "./own-stack";
-import { brokenSource, declareSources, putDays } from "./pipeline-data";
+import { projectFolder } from "../toolchain/index";
+import { type OwnStack, withOwnStack } from "./own-stack";
+import { brokenSource, daysOf, declareSources, putDays } from "./pipeline-data";
+import { PipelineRuns } from "./pipeline-runs";
 import { percentile, rounded } from "./statistics";
 
 const usage = `npm run bench:pipelines [-- OPTIONS]     a small day, and eight sources due at once, on a stack of its own
@@ -57,93 +55,6 @@ export interface PipelinesResult {
   eight: Eight[];
 }
 
-/** One run of a pipeline, seconds since 1970. */
-interface Times {
-  source: string;
-  state: string;
-  asked: number;
-  started: number;
-  ended: number;
-}
-
-class Pipelines {
-  private turn = 0;
-
-  constructor(
-    private readonly own: OwnStack,
-    private readonly signal: AbortSignal,
-  ) {}
-
-  private login(): Promise<AirflowClient> {
-    const { airflowUrl, airflowUser, airflowPassword } = this.own.outputs;
-    return AirflowClient.login(airflowUrl, airflowUser, airflowPassword, this.signal);
-  }
-
-  async ready({ reporter }: Context): Promise<void> {
-    const airflow = await this.login();
-    await awaitTables(airflow, reporter, this.signal);
-    for (const source of [...sources, brokenSource]) {
-      const dag = `etl_spark_${source}_daily`;
-      await airflow.awaitDag(dag);
-      await airflow.unpause(dag);
-    }
-  }
-
-  /** Starts a run for a day of each source, all at the same time, and waits for their ends. */
-  async run(day: string, names: readonly string[]): Promise<Times[]> {
-    const airflow = await this.login();
-    const id = `bench-${++this.turn}-${Date.now()}`;
-    const dagOf = (source: string) => `etl_spark_${source}_daily`;
-    const asked = Date.now() / 1000;
-    // A run that is asked for ingests the day of its logical date; the fraction keeps two runs of a day apart.
-    const logicalDate = `${day}T01:00:00.${String(this.turn).padStart(3, "0")}Z`;
-    for (const source of names) await airflow.trigger(dagOf(source), id, {}, logicalDate);
-    for (;;) {
-      const rows = await this.own.sql(
-        "airflow",
-        `SELECT dag_id, state, extract(epoch FROM start_date), extract(epoch FROM end_date) FROM task_instance
-         WHERE run_id = '${id}' AND state IN ('success', 'failed')`,
-      );
-      if (rows.length === names.length) {
-        return rows.map(([dag = "", state = "", started, ended]) => ({
-          source: dag.slice("etl_spark_".length, -"_daily".length),
-          state,
-          asked,
-          started: Number(started),
-          ended: Number(ended),
-        }));
-      }
-      if (Date.now() / 1000 - asked > 1800) throw new Error(`Not all runs ${id} have ended in half an hour`);
-      await sleep(300, undefined, { signal: this.signal });
-    }
-  }
-
-  /** Seconds from the start to the end of the newest Spark application of a source's day. */
-  async sparkSeconds(source: string, day: string, after: number): Promise<number> {
-    interface Application {
-      name: string;
-      attempts: { startTimeEpoch: number; endTimeEpoch: number; completed: boolean }[];
-    }
-    const url = `http://localhost:${sparkHistoryPort}/api/v1/applications`;
-    const until = Date.now() + 60_000;
-    while (Date.now() < until) {
-      const all = (await (await fetch(url, { signal: this.signal })).json()) as Application[];
-      const [attempt] =
-        all.find(
-          ({ name, attempts: [only] }) =>
-            name.includes(`${source} ${day}`) && only?.completed && only.startTimeEpoch > after * 1000,
-        )?.attempts ?? [];
-      if (attempt !== undefined) return (attempt.endTimeEpoch - attempt.startTimeEpoch) / 1000;
-      await sleep(1000, undefined, { signal: this.signal });
-    }
-    throw new Error(`Spark's history has no application of ${source} ${day}`);
-  }
-}
-
-/** Days from the first of a month of 2024. */
-const daysOf = (month: string, count: number) =>
-  Array.from({ length: count }, (_, index) => `2024-${month}-${String(index + 1).padStart(2, "0")}`);
-
 async function smallDays(context: Context, own: OwnStack, count: number): Promise<SmallDay[]> {
   const results: SmallDay[] = [];
   for (const [index, { way, ...settings }] of ways.entries()) {
@@ -151,8 +62,8 @@ async function smallDays(context: Context, own: OwnStack, count: number): Promis
     const [first = "", ...days] = daysOf(String(index + 1).padStart(2, "0"), count + 1);
     await putDays(own.outputs, "s1", [first, ...days], smallDay);
     await own.change({ ...settings, airflowParallelism: 4 }, "airflow-scheduler*");
-    const pipelines = new Pipelines(own, context.signal);
-    await pipelines.ready(context);
+    const pipelines = new PipelineRuns(own, context.signal);
+    await pipelines.ready([...sources, brokenSource], context.reporter);
     const task = context.reporter.task(`Small days, ${way}`);
     await pipelines.run(first, ["s1"]);
     const measured: Omit<SmallDay, "way">[] = [];
@@ -199,8 +110,8 @@ async function eightSources(context: Context, own: OwnStack, rows: number): Prom
   ];
   for (const { way, day, airflowParallelism } of turns) {
     await own.change({ airflowParallelism, sparkWarmDrivers: 2, sparkLocalBatch: 16 }, "airflow-scheduler*");
-    const pipelines = new Pipelines(own, context.signal);
-    await pipelines.ready(context);
+    const pipelines = new PipelineRuns(own, context.signal);
+    await pipelines.ready([...sources, brokenSource], context.reporter);
     const task = context.reporter.task(`Eight sources, ${way}`);
     const before = processorTimes();
     const times = await pipelines.run(day, [brokenSource, ...sources]);
@@ -266,8 +177,8 @@ export const command: Command = {
       rows: { type: "string", default: "20000" },
       keep: { type: "boolean", default: false },
     });
-    const days = wholeNumber("--days", values.days, 1, 28);
-    const rows = wholeNumber("--rows", values.rows, 1, 1_000_000);
+    const days = wholeNumber(usage, "--days", values.days, 1, 28);
+    const rows = wholeNumber(usage, "--rows", values.rows, 1, 1_000_000);
     const sourcesFile = await declareSources(sources);
     const result = await withOwnStack(
       context,
@@ -286,11 +197,3 @@ export const command: Command = {
     return 0;
   },
 };
-
-function wholeNumber(option: string, value: string, least: number, most: number): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < least || number > most) {
-    throw new UserError(`${option} is "${value}", expected a whole number from ${least} to ${most}.`, usage);
-  }
-  return number;
-}

@@ -34,6 +34,21 @@ export function readOptions<O extends NonNullable<ParseArgsConfig["options"]>>(
   }
 }
 
+/** The number that an option gives; anything else is answered with the usage. */
+export function wholeNumber(
+  usage: string,
+  option: string,
+  value: string,
+  least: number,
+  most: number,
+): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < least || number > most) {
+    throw new UserError(`${option} is "${value}", expected a whole number from ${least} to ${most}.`, usage);
+  }
+  return number;
+}
+
 /** Rejects as soon as the signal is aborted, whatever becomes of the work. */
 export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   signal.throwIfAborted();

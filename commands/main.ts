@@ -121,6 +121,10 @@ const commands: Record<string, Entry> = {
     summary: "measure a small day, and eight sources due at once",
     load: async () => (await import("../bench/pipelines.js")).command,
   },
+  "bench:maintenance": {
+    summary: "measure a table of many small batches before and after its maintenance",
+    load: async () => (await import("../bench/maintenance.js")).command,
+  },
   "bench:spark-scaling": {
     summary: "measure Spark's workers against a pod an executor, on Kubernetes",
     load: async () => (await import("../bench/spark-scaling.js")).command,
