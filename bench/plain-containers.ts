@@ -62,7 +62,7 @@ export async function startPlain(
 
 async function startOne(docker: Docker, { inputs }: DeclaredContainer, signal: AbortSignal): Promise<string> {
   const memory = inputs.memory * 1024 * 1024;
-  const [network] = inputs.networksAdvanced;
+  const [network, ...otherNetworks] = inputs.networksAdvanced;
   const container = await docker.createContainer({
     name: inputs.name,
     Image: inputs.image,
@@ -96,6 +96,10 @@ async function startOne(docker: Docker, { inputs }: DeclaredContainer, signal: A
       Init: true,
     },
   });
+  for (const { name, aliases } of otherNetworks) {
+    const endpoint = { Container: container.id, EndpointConfig: { Aliases: aliases } };
+    await docker.getNetwork(name).connect(endpoint);
+  }
   const files = pack();
   for (const { file, content, permissions } of inputs.uploads) {
     files.entry({ name: file, mode: Number.parseInt(permissions, 8) }, content);

@@ -23,6 +23,8 @@ export interface Thresholds {
   cacheDisk: number;
   /** Bytes for state and packages. */
   projectDisk: number;
+  /** Docker's networks of a stack that has all that can be switched on. */
+  networks: number;
 }
 
 const GiB = 1024 ** 3;
@@ -33,6 +35,7 @@ export const needed: Thresholds = {
   laterDisk: 3 * GiB,
   cacheDisk: 6 * GiB,
   projectDisk: 1 * GiB,
+  networks: 9,
 };
 
 /** Judges what was seen of a machine: every check, fine or not, in the order in which people would look. */
@@ -44,6 +47,7 @@ export function judge(facts: MachineFacts, least: Thresholds = needed): Finding[
     processors(facts.engine),
     memory(facts, least),
     ...disks(facts, least),
+    networks(facts, least),
     ...ports(facts),
     passphrase(facts),
     leftBehind(facts),
@@ -153,6 +157,25 @@ function disks({ disks: found, engine }: MachineFacts, least: Thresholds): Findi
       }[purpose],
     };
   });
+}
+
+/** Ranges may also be taken by the machine's own routes, which is not to be seen from here: no more than a warning. */
+function networks({ engine }: MachineFacts, least: Thresholds): Finding[] {
+  if (!("version" in engine)) return [];
+  const check = "Docker's networks";
+  const { own, others, most } = engine.networks;
+  const left = Math.max(0, most - others);
+  if (left >= least.networks) return [fine(check, `${own} of the stack, place for ${left}`)];
+  return [
+    {
+      check,
+      level: "warning",
+      found: `${others} of ${most} are taken, and a stack has up to ${least.networks}`,
+      remedy:
+        "Remove those that nothing uses (docker network prune) or stacks that are not needed, or give the engine more: " +
+        '"default-address-pools": [{"base": "172.16.0.0/12", "size": 24}] in its daemon.json, and restart it.',
+    },
+  ];
 }
 
 function ports({ ports: found, stack }: MachineFacts): Finding[] {

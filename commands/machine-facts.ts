@@ -28,8 +28,18 @@ export interface EngineFacts {
   containers: StackContainer[];
   /** The stack's volumes. */
   volumes: string[];
+  networks: NetworkFacts;
   /** True if the stack's images were built before. */
   hasImages: boolean;
+}
+
+/** Networks of the kind that the stack needs, each of which takes one of the engine's ranges of addresses. */
+export interface NetworkFacts {
+  own: number;
+  /** Of others, the engine's own one included. */
+  others: number;
+  /** As many as the engine has ranges for, if no range is in use outside Docker. */
+  most: number;
 }
 
 /** The engine does not answer. */
@@ -105,12 +115,14 @@ async function examineEngine(docker: Docker, stack: string): Promise<EngineFacts
   const { address, origin } = dockerEndpoint();
   const where = `${address} (${origin})`;
   try {
-    const [info, containers, volumes, images] = await Promise.all([
+    const [info, containers, volumes, images, networks] = await Promise.all([
       docker.info() as Promise<DockerInfo>,
       stackContainers(docker, stack),
       docker.listVolumes({ filters: { label: [`lakestack.stack=${stack}`] } }),
       stackImages(docker, stack),
+      docker.listNetworks({ filters: { driver: ["bridge"] } }),
     ]);
+    const own = networks.filter(({ Labels }) => Labels?.["lakestack.stack"] === stack).length;
     return {
       address: where,
       version: info.ServerVersion,
@@ -120,6 +132,7 @@ async function examineEngine(docker: Docker, stack: string): Promise<EngineFacts
       rootFolder: info.DockerRootDir,
       containers,
       volumes: volumes.Volumes.map(({ Name }) => Name),
+      networks: { own, others: networks.length - own, most: mostNetworks(info.DefaultAddressPools) },
       hasImages: images.length > 0,
     };
   } catch (error) {
@@ -147,6 +160,26 @@ interface DockerInfo {
   NCPU: number;
   MemTotal: number;
   DockerRootDir: string;
+  /** Only where they were configured. */
+  DefaultAddressPools?: AddressPool[] | null;
+}
+
+/** Addresses that the engine cuts into networks, each of 2 ** (32 - size) addresses. */
+interface AddressPool {
+  /** For example "172.16.0.0/12". */
+  Base: string;
+  Size: number;
+}
+
+/** What an engine cuts networks from by itself: 172.17 to 172.31, and a 192.168 in sixteen parts. */
+const enginesOwnPools: AddressPool[] = [
+  ...Array.from({ length: 15 }, (_, index) => ({ Base: `172.${17 + index}.0.0/16`, Size: 16 })),
+  { Base: "192.168.0.0/16", Size: 20 },
+];
+
+export function mostNetworks(configured: readonly AddressPool[] | null | undefined): number {
+  const pools = configured?.length ? configured : enginesOwnPools;
+  return pools.reduce((sum, { Base, Size }) => sum + 2 ** (Size - Number(Base.split("/")[1])), 0);
 }
 
 /** What is free on this machine if the engine runs here, else what the engine's machine has at all. */

@@ -14,8 +14,9 @@ export const lineageReceiver = "lineage-receiver";
 const airflow = ["airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"] as const;
 
 /**
- * Who may connect to whom inside the stack, by the called workload and its port. What is not here is refused by a
- * platform that can refuse. Ports that are published are open to the outside as well.
+ * Who may connect to whom inside the stack, by the called workload and its port. What is not here is refused: on
+ * Kubernetes by the port, on Docker by the pair, in which either may call the other at any port. Ports that are
+ * published are open to the outside as well.
  *
  * Spark's drivers run beside Airflow's tasks, in its scheduler: executors and the master call them there.
  */
@@ -58,5 +59,15 @@ export function callsOf(workload: string): { to: string; port: string }[] {
     Object.entries(ports)
       .filter(([, callers]) => callers.includes(workload))
       .map(([port]) => ({ to, port })),
+  );
+}
+
+/** Two workloads of which one may connect to the other, once for each port. */
+export function connectedPairs(): (readonly [caller: string, called: string])[] {
+  return Object.entries(connections).flatMap(([called, ports]) =>
+    Object.values(ports)
+      .flat()
+      .filter((caller) => caller !== called)
+      .map((caller) => [caller, called] as const),
   );
 }

@@ -129,7 +129,10 @@ export interface Workload extends Program {
   scale?: Scale;
   volumes?: DataVolume[];
   health: HealthCheck;
-  /** Environment variable that takes the address at which others reach this very instance. */
+  /**
+   * Environment variable that takes the address at which others reach this very instance. The program listens there, or
+   * at every address.
+   */
   ownAddressVariable?: string;
   /** Run inside the container before it is told to stop: ends when the instance has nothing left to do. */
   drain?: string[];

@@ -30,6 +30,38 @@ export const dockerRules: Rule[] = [
     ],
   },
   {
+    name: "own-networks",
+    description: "A container is on networks of its stack, not on the one where the engine puts everybody.",
+    types: [container],
+    check: (subject) => {
+      const networks = property(subject, "networksAdvanced");
+      const alone = property(subject, "networkMode") === "none";
+      return alone || networks === unknown || entries(networks).length > 0
+        ? []
+        : ["networksAdvanced is empty, expected the stack's networks (or networkMode none)"];
+    },
+  },
+  {
+    name: "container-limited",
+    description:
+      "What a container runs can't take all memory of the machine, nor all places for processes with it.",
+    types: [container],
+    check: (subject) => {
+      // One that only carries files runs nothing.
+      if (property(subject, "start") === false) return [];
+      const memory = property(subject, "memory");
+      const swap = property(subject, "memorySwap");
+      if (memory === unknown) return [];
+      if (typeof memory !== "number" || memory <= 0)
+        return [`memory is ${said(memory)}, expected a limit in MiB`];
+      return swap === unknown || swap === memory
+        ? []
+        : [
+            `memorySwap is ${said(swap)}, expected ${memory} as the memory: the rest is swap, which is slow and shared`,
+          ];
+    },
+  },
+  {
     name: "no-docker-socket",
     description: "No container can speak to the Docker engine, which is as good as being root on the host.",
     types: [container],

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../infra/config";
+import { contentsTask, loginsTask, outsideSources } from "../infra/connections";
 import { Images } from "../infra/images";
 import { DockerPlatform, loopback } from "../infra/platforms/docker";
 import { readOwnCertificate } from "../infra/own-certificate";
@@ -17,7 +18,16 @@ export async function dev(config: StackConfig): Promise<StackOutputs> {
   const secrets = await loadSecrets(trinoHosts(stack), readOwnCertificate(config, [...calledNames]));
 
   const images = new Images("images", { stack });
-  const platform = new DockerPlatform("docker", { stack });
+  const platform = new DockerPlatform("docker", {
+    stack,
+    // The deployment does from this machine what tasks do elsewhere.
+    absent: [
+      contentsTask,
+      loginsTask,
+      outsideSources,
+      ...(config.trinoWorkers === 0 ? ["trino-worker"] : []),
+    ],
+  });
   const wiring: Wiring = { config, platform, secrets, sources, image: (name) => images.ref(name) };
 
   const objectStoreUrl = `http://${loopback}:${config.objectStorePort}`;

@@ -1,33 +1,39 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { callersOf, connectedPairs } from "../connections";
 import type { Deployment, Platform } from "../platform";
 import { type HealthCheck, liveFolders, type RenderedFile, type Workload } from "../workload";
+import { fewestNetworks } from "./docker/networks";
+import type { Members } from "./docker/networks";
 
 export interface DockerPlatformArgs {
   /** Name of the stack: part of every name, so that stacks live side by side. */
   stack: string;
+  /** What `connections.ts` names and this stack does not run: nobody needs a network to it. Default none. */
+  absent?: readonly string[];
 }
 
 /** Where published ports are. */
 export const loopback = "127.0.0.1";
 
-/** Runs workloads as containers of the local Docker engine, on one network, published on loopback only. */
+/**
+ * Runs workloads as containers of the local Docker engine, published on loopback only. Two of them share a network
+ * exactly if `connections.ts` lets one call the other: between networks the engine lets nothing through.
+ */
 export class DockerPlatform extends pulumi.ComponentResource implements Platform {
   private readonly prefix: string;
   private readonly stackLabel: { label: string; value: string };
-  private readonly network: docker.Network;
+  private readonly layout: Members[];
+  private readonly networks = new Map<string, docker.Network>();
   private readonly volumes = new Map<string, docker.Volume>();
 
   constructor(name: string, args: DockerPlatformArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:platforms:Docker", name, {}, options);
     this.prefix = `lakestack-${args.stack}`;
     this.stackLabel = { label: "lakestack.stack", value: args.stack };
-    this.network = new docker.Network(
-      "network",
-      { name: this.prefix, labels: [this.stackLabel] },
-      { parent: this },
-    );
-    this.registerOutputs({ network: this.network.name });
+    const present = (name: string) => args.absent?.includes(name) !== true;
+    this.layout = fewestNetworks(connectedPairs().filter((pair) => pair.every(present)));
+    this.registerOutputs({});
   }
 
   deploy(workload: Workload, parent: pulumi.Resource, after: Deployment[] = []): Deployment {
@@ -95,7 +101,7 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
         image: workload.image,
         entrypoints: entrypoint === undefined ? [] : [entrypoint],
         command,
-        envs: Object.entries(workload.environment ?? {}).map(
+        envs: Object.entries({ ...workload.environment, ...this.ownAddress(workload, name) }).map(
           ([key, value]) => pulumi.interpolate`${key}=${value}`,
         ),
         uploads: uploads((workload.files ?? []).filter(({ live }) => live !== true)),
@@ -111,7 +117,7 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
           })),
           ...this.liveVolumes(workload).map((volume) => ({ ...volume, readOnly: true })),
         ],
-        networksAdvanced: [{ name: this.network.name, aliases: [...new Set([name, workload.name])] }],
+        networksAdvanced: this.memberships(workload, name),
         labels: [this.stackLabel, { label: "lakestack.service", value: name }],
         ...health(workload.health),
         // Without the same value for memorySwap, the engine adds one of its own and every refresh shows a change.
@@ -128,6 +134,50 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
     );
   }
 
+  /** The groups that a workload belongs to. Who meets nobody is alone on a network, for its published ports. */
+  private groupsOf(name: string): Members[] {
+    const groups = this.layout.filter((members) => members.includes(name));
+    return groups.length > 0 ? groups : [[name]];
+  }
+
+  private memberships(workload: Workload, name: string) {
+    const home = this.home(workload);
+    return this.groupsOf(workload.name).map((members) => ({
+      name: this.network(members).name,
+      aliases: [...new Set([name, workload.name, ...(members === home ? [homeName(name)] : [])])],
+    }));
+  }
+
+  /** The group in which all callers of the workload are, if it asks for its address and there is one. */
+  private home({ name, ports, ownAddressVariable }: Workload): Members | undefined {
+    if (ownAddressVariable === undefined) return undefined;
+    const callers = (ports ?? []).flatMap((port) => callersOf(name, port.name));
+    return this.groupsOf(name).find((members) => callers.every((caller) => members.includes(caller)));
+  }
+
+  /**
+   * A container has an address on each of its networks, and finds them under its host name in no certain order: one
+   * that listens there would listen on any of them. Under its name at home it has one only, for itself and for all
+   * callers. Where no network has all of these, the program listens on every address, and is called by its host name.
+   */
+  private ownAddress(workload: Workload, name: string): Record<string, string> {
+    if (workload.ownAddressVariable === undefined) return {};
+    return { [workload.ownAddressVariable]: this.home(workload) === undefined ? name : homeName(name) };
+  }
+
+  private network(members: Members): docker.Network {
+    const name = members.join(".");
+    const known = this.networks.get(name);
+    if (known !== undefined) return known;
+    const network = new docker.Network(
+      `network-${name}`,
+      { name: `${this.prefix}-${name}`, labels: [this.stackLabel] },
+      { parent: this },
+    );
+    this.networks.set(name, network);
+    return network;
+  }
+
   /** Workloads that name the same volume share it. */
   private volume(name: string): docker.Volume {
     const known = this.volumes.get(name);
@@ -141,6 +191,9 @@ export class DockerPlatform extends pulumi.ComponentResource implements Platform
     return volume;
   }
 }
+
+/** Under which a container has one address: no name of a host, which stands for all of them. */
+const homeName = (name: string) => `${name}.internal`;
 
 /** Of the container that carries a workload's live files, and of their volume. */
 const liveName = ({ name }: Workload) => `${name}-live`;

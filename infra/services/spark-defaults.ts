@@ -42,6 +42,8 @@ export function renderSparkDefaults(settings: SparkSettings): string {
       "spark.driver.extraClassPath": extraJars,
       "spark.executor.extraClassPath": extraJars,
       "spark.ui.port": 4050,
+      // A driver may have several addresses, and is called at more than one of them.
+      "spark.driver.bindAddress": "0.0.0.0",
       "spark.driver.port": sparkPorts.driver,
       "spark.driver.blockManager.port": sparkPorts.driverBlocks,
       "spark.blockManager.port": sparkPorts.executorBlocks,

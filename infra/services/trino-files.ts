@@ -91,11 +91,21 @@ export function renderServer(
     "internal-communication.shared-secret": internalSecret,
     "catalog.management": "static",
     ...(separateWorkers
-      ? { "query-manager.required-workers": 1, "query-manager.required-workers-max-wait": "5m" }
+      ? {
+          ...internalAddress,
+          "query-manager.required-workers": 1,
+          "query-manager.required-workers-max-wait": "5m",
+        }
       : {}),
     ...limits,
   });
 }
+
+/** Environment variable with the address at which the other nodes call this one. */
+export const nodeAddressVariable = "TRINO_INTERNAL_ADDRESS";
+
+/** By itself a node tells the others the first of its addresses, which may be on a network that they are not on. */
+const internalAddress = { "node.internal-address": `\${ENV:${nodeAddressVariable}}` };
 
 /** A worker's config.properties. */
 export function renderWorker(internalSecret: string, coordinator: string): string {
@@ -103,6 +113,7 @@ export function renderWorker(internalSecret: string, coordinator: string): strin
     coordinator: false,
     "http-server.http.port": internalPort,
     "discovery.uri": `http://${coordinator}:${internalPort}`,
+    ...internalAddress,
     "internal-communication.shared-secret": internalSecret,
     "catalog.management": "static",
     // Twice so long when it goes: until the coordinator knows, and until all has been fetched from it.

@@ -14,6 +14,7 @@ import {
   clientPort,
   etc,
   internalPort,
+  nodeAddressVariable,
   ownCertificateFile,
   renderAccessControl,
   renderDrain,
@@ -108,6 +109,7 @@ export class Trino extends pulumi.ComponentResource {
           { name: "https", port: clientPort, publish: args.port },
           ...(args.workers === undefined ? [] : [{ name: "internal", port: internalPort }]),
         ],
+        ownAddressVariable: args.workers === undefined ? undefined : nodeAddressVariable,
         health: {
           command: [
             "/bin/sh",
@@ -134,6 +136,7 @@ export class Trino extends pulumi.ComponentResource {
         scale: workers.scale,
         files: this.workerFiles(args, workers),
         ports: [{ name: "internal", port: internalPort }],
+        ownAddressVariable: nodeAddressVariable,
         health: { command: askWhetherStarted },
         drain: ["/bin/bash", drainFile],
         stopGraceSeconds: workers.drainSeconds,

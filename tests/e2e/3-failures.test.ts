@@ -31,14 +31,16 @@ test("a job comes out right although the Spark worker that runs it is killed", a
   expect(await lostExecutors(), "the killed worker took an executor of the job with it").toBeGreaterThan(0);
 });
 
-/** Service whose container has an address on the stack's network. */
+/** Service whose container is called by a name on one of its networks. */
 async function serviceAt(address: string): Promise<string> {
   for (const service of Object.keys(await containerIds())) {
     const { NetworkSettings } = await container(service).inspect();
-    const addresses = Object.values(NetworkSettings.Networks).map(({ IPAddress }) => IPAddress);
-    if (addresses.includes(address)) return service;
+    const names = Object.values(NetworkSettings.Networks).flatMap(
+      ({ Aliases }) => (Aliases ?? []) as string[],
+    );
+    if (names.includes(address)) return service;
   }
-  throw new Error(`No container of the stack has the address ${address}`);
+  throw new Error(`No container of the stack is called ${address}`);
 }
 
 /** Address of an executor that works for the job that runs now. */

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { inject } from "vitest";
 import { pack } from "tar-stream";
-import { containerName, demultiplexed, docker } from "./docker";
+import { containerName, demultiplexed, docker, networksOf } from "./docker";
 import { outputs } from "./lakestack";
 import { stackName } from "./stack";
 
@@ -13,7 +13,7 @@ export interface ClientRun {
   output: string;
 }
 
-/** The driver's URL as it is said to users, with the door that is open inside the stack's network. */
+/** The driver's URL as it is said to users, with the door that is open inside the stack. */
 export const jdbcUrl = outputs.jdbcUrl.replace(/\/\/[^/]+\//, "//trino:8443/");
 
 /** Where the container has the authority's certificate, and the programs beside this file. */
@@ -27,8 +27,18 @@ export function clientFile(name: string): string {
   return `${clientFolder}/${name}`;
 }
 
+/** Where a client runs, if it is no client of Trino's. */
+export interface Surroundings {
+  /** Of the client among those that run at the same time. Default "client". */
+  name?: string;
+  /** Default: the image that has Java, the JDBC driver, trino-cli, Python and PyIceberg. */
+  image?: string;
+  /** Networks, or one "container:<name>", whose network is then the client's own. Default: Trino's networks. */
+  networks?: string[];
+}
+
 /**
- * Runs a client of Trino on the stack's network, in the image that has Java, the JDBC driver, trino-cli and PyIceberg.
+ * Runs a client of Trino, or any other program, inside the stack.
  *
  * @param files more of them, by name: see `clientFile`.
  */
@@ -36,16 +46,19 @@ export async function runClient(
   command: string[],
   environment: Record<string, string>,
   files: Record<string, string> = {},
+  { name = "client", image = inject("checksImage"), networks }: Surroundings = {},
 ): Promise<ClientRun> {
+  const [first = "none", ...others] = networks ?? (await networksOf("trino"));
   const container = await docker.createContainer({
-    name: containerName("client"),
-    Image: inject("checksImage"),
+    name: containerName(name),
+    Image: image,
     Cmd: command,
     Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     Labels: { "lakestack.stack": stackName, "lakestack.service": "client" },
-    HostConfig: { NetworkMode: `lakestack-${stackName}` },
+    HostConfig: { NetworkMode: first },
   });
   try {
+    for (const network of others) await docker.getNetwork(network).connect({ Container: container.id });
     await container.putArchive(await archive(files), { path: "/" });
     await container.start();
     const { StatusCode } = (await container.wait()) as { StatusCode: number };

@@ -21,6 +21,18 @@ export async function containerIds(): Promise<Record<string, string>> {
   return Object.fromEntries(found.map(({ Labels, Id }) => [Labels["lakestack.service"] ?? "?", Id]));
 }
 
+/** The networks that a service is on, and its address on each. */
+export async function addressesOf(service: string): Promise<Map<string, string>> {
+  const { NetworkSettings } = await container(service).inspect();
+  return new Map(
+    Object.entries(NetworkSettings.Networks).map(([network, { IPAddress }]) => [network, IPAddress]),
+  );
+}
+
+export const networksOf = async (service: string): Promise<string[]> => [
+  ...(await addressesOf(service)).keys(),
+];
+
 /** Waits until Docker says that the service's own health check passes. */
 export async function healthy(service: string, seconds = 120): Promise<void> {
   await until(`${service} is healthy`, seconds, async () => {

@@ -71,8 +71,8 @@ describe("the whole program on Docker", () => {
     const all = await onDocker(values);
     expect(verdict(all)).toEqual([]);
     expect(askedOf(all)).toEqual([
-      ...["loopback-only", "container-confined", "no-docker-socket", "no-capabilities"],
-      ...["no-new-privileges", "image-pinned", "no-plain-secret"],
+      ...["loopback-only", "container-confined", "own-networks", "container-limited", "no-docker-socket"],
+      ...["no-capabilities", "no-new-privileges", "image-pinned", "no-plain-secret"],
     ]);
   });
 });

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Finding, judge, needed } from "../../commands/checks";
 import { report, verdict } from "../../commands/doctor";
-import type { EngineFacts, MachineFacts } from "../../commands/machine-facts";
+import { type EngineFacts, type MachineFacts, mostNetworks } from "../../commands/machine-facts";
 import { isPortFree, processAtPort } from "../../commands/port-holder";
 
 const GiB = 1024 ** 3;
@@ -19,6 +19,7 @@ const engine: EngineFacts = {
   rootFolder: "/var/lib/docker",
   containers: [],
   volumes: [],
+  networks: { own: 0, others: 1, most: 31 },
   hasImages: false,
 };
 
@@ -53,6 +54,22 @@ describe("checks of the machine", () => {
     expect(verdict(judge(good))).toBe("Nothing is in the way of npm run up.");
   });
 
+  test("warns where Docker has too few networks left, of which the stack's own are not counted", () => {
+    const having = (networks: EngineFacts["networks"]) =>
+      findings({ engine: { ...engine, networks } }, "warning");
+    expect(having({ own: 8, others: 22, most: 31 })).toEqual([]);
+    expect(having({ own: 0, others: 23, most: 31 })[0]).toMatchObject({
+      check: "Docker's networks",
+      found: "23 of 31 are taken, and a stack has up to 9",
+      remedy: expect.stringContaining("default-address-pools") as string,
+    });
+  });
+
+  test("counts the networks that an engine can make, by its own ranges or those that it was given", () => {
+    expect(mostNetworks(undefined)).toBe(31);
+    expect(mostNetworks([{ Base: "172.16.0.0/12", Size: 24 }])).toBe(4096);
+  });
+
   test("every finding that needs something done says what", () => {
     const bad: MachineFacts = {
       ...good,
@@ -62,10 +79,15 @@ describe("checks of the machine", () => {
       disks: good.disks.map((disk) => ({ ...disk, free: 0 })),
       ports: [{ key: "trinoPort", port: 8443, holder: "nginx (process 12)" }],
       passphrase: "missing",
-      engine: { ...engine, cpus: 1, volumes: ["lakestack-dev-database"] },
+      engine: {
+        ...engine,
+        cpus: 1,
+        volumes: ["lakestack-dev-database"],
+        networks: { own: 0, others: 29, most: 31 },
+      },
     };
     const wanting = judge(bad).filter(({ level }) => level !== "fine");
-    expect(wanting).toHaveLength(10);
+    expect(wanting).toHaveLength(11);
     for (const { remedy } of wanting) expect(remedy).toMatch(/\w{4}/);
   });
 

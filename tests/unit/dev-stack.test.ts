@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { readConfig } from "../../infra/config";
+import { callsOf } from "../../infra/connections";
 import { hashPassword } from "../../infra/password";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
@@ -62,6 +63,9 @@ function container(name: string): ContainerInputs {
     throw new Error(`No container ${name}; there are ${[...containers().keys()].join(", ")}`);
   return found;
 }
+
+/** What connections.ts calls it: a worker is one of several. */
+const serviceOf = (name: string) => name.replace(/^spark-worker-\d$/, "spark-worker");
 
 /** What a resource gets for a property with a secret in it: the value in an envelope. */
 interface Envelope {
@@ -145,12 +149,64 @@ describe("the dev stack", () => {
     ]);
   });
 
-  it("is on one network, where each container answers to its own name, and to its service's", () => {
-    expect(named("docker:index/network:Network")).toEqual(["network"]);
+  it("has two containers on one network exactly where connections.ts lets one call the other", () => {
+    const names = [...containers().keys()];
+    const networks = (name: string) => container(name).networksAdvanced.map((network) => network.name);
+    const meeting = names.flatMap((one) =>
+      names
+        .filter((other) => networks(one).some((each) => networks(other).includes(each)))
+        .map((other) => [one, other]),
+    );
+    const calls = (one: string, other: string) =>
+      callsOf(serviceOf(one)).some(({ to }) => to === serviceOf(other));
+    const allowed = names.flatMap((one) =>
+      names
+        .filter((other) => one === other || calls(one, other) || calls(other, one))
+        .map((other) => [one, other]),
+    );
+    expect(meeting).toEqual(allowed);
+  });
+
+  it("has eight networks: an engine has about thirty to give", () => {
+    expect(named("docker:index/network:Network").sort()).toEqual(
+      [
+        "airflow-api.airflow-dag-processor.database",
+        "airflow-api.airflow-scheduler",
+        "airflow-api.airflow-triggerer.database",
+        "airflow-scheduler.catalog.database",
+        "airflow-scheduler.catalog.object-store.trino",
+        "airflow-scheduler.spark-master.spark-worker",
+        "catalog.object-store.spark-worker",
+        "object-store.spark-history",
+      ].map((members) => `network-${members}`),
+    );
+  });
+
+  it("lets each container answer to its own name and to its service's, on all of its networks", () => {
     for (const [name, { networksAdvanced }] of containers()) {
-      const service = name.replace(/^spark-worker-\d$/, "spark-worker");
-      expect(networksAdvanced).toEqual([{ name: "lakestack-dev", aliases: [...new Set([name, service])] }]);
+      for (const { aliases } of networksAdvanced)
+        expect(aliases).toEqual(expect.arrayContaining([name, serviceOf(name)]));
     }
+  });
+
+  it("gives a Spark worker one address to listen at, on the network with all who call it", () => {
+    const { envs, networksAdvanced } = container("spark-worker-2");
+    expect(envs).toContain("SPARK_LOCAL_HOSTNAME=spark-worker-2.internal");
+    const home = networksAdvanced.filter(({ aliases }) => aliases.includes("spark-worker-2.internal"));
+    expect(home.map(({ name }) => name)).toEqual([
+      "lakestack-dev-airflow-scheduler.spark-master.spark-worker",
+    ]);
+  });
+
+  it("lets drivers be called by the scheduler's name, at whichever of its addresses", () => {
+    const { envs, uploads } = container("airflow-scheduler");
+    expect(envs).toContain("SPARK_LOCAL_HOSTNAME=airflow-scheduler");
+    const defaults = uploads.find(({ file }) => file.endsWith("/spark-defaults.conf"));
+    expect(defaults?.content).toContain("spark.driver.bindAddress 0.0.0.0\n");
+  });
+
+  it("has Spark's master on one network, for it listens at the address that its name has", () => {
+    expect(container("spark-master").networksAdvanced).toHaveLength(1);
   });
 
   it("publishes the design's ports, on the loopback address only", () => {

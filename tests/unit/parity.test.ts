@@ -34,7 +34,7 @@ import type { Registered } from "./registered";
 const onlyOn: Record<string, { platform: "docker" | "kubernetes"; reason: string }> = {
   "ports.port": {
     platform: "kubernetes",
-    reason: "on the stack's Docker network each port of a container is open, declared or not",
+    reason: "on a network of Docker's each port of a container is open, declared or not",
   },
   "ports.name": { platform: "kubernetes", reason: "Docker has numbers only" },
   "ports.span": { platform: "kubernetes", reason: "see ports.port" },
@@ -44,12 +44,7 @@ const onlyOn: Record<string, { platform: "docker" | "kubernetes"; reason: string
   "scale.idleSeconds": { platform: "kubernetes", reason: "see scale" },
   scratch: {
     platform: "kubernetes",
-    reason: "a container's whole file system may be written to on a laptop",
-  },
-  ownAddressVariable: {
-    platform: "kubernetes",
-    reason:
-      "a container is called by its host name, which programs find out by themselves; a pod's name is no address",
+    reason: "Docker puts files into no container whose root is read-only: docs/decisions/0043",
   },
   drain: {
     platform: "kubernetes",

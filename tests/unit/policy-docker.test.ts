@@ -49,6 +49,22 @@ const docker: Example[] = [
     container({ devices: [{ hostPath: "/dev/sda" }] }),
     "devices is set",
   ],
+  ["own-networks", container(), container({ networksAdvanced: [] }), "networksAdvanced is empty"],
+  [
+    "own-networks",
+    container({ networkMode: "none", networksAdvanced: undefined }),
+    container({ networkMode: "bridge", networksAdvanced: undefined }),
+    "expected the stack's networks",
+  ],
+  ["container-limited", container(), container({ memory: undefined }), "memory is not set"],
+  [
+    "container-limited",
+    container({ memory: undefined, start: false }),
+    container({ memory: 0 }),
+    "memory is 0, expected a limit",
+  ],
+  ["container-limited", container(), container({ memorySwap: -1 }), "memorySwap is -1, expected 256"],
+  ["container-limited", container(), container({ memorySwap: undefined }), "memorySwap is not set"],
   [
     "no-docker-socket",
     container({ volumes: [{ hostPath: "/srv/data" }] }),
@@ -132,7 +148,10 @@ describe("the policy pack on Docker", () => {
   });
 
   it("says nothing of what a preview can't know yet", () => {
-    const names = ["image", "envs", "command", "ports", "capabilities", "securityOpts"];
+    const names = [
+      ...["image", "envs", "command", "ports", "capabilities", "securityOpts"],
+      ...["networksAdvanced", "memory", "memorySwap"],
+    ];
     expect(verdict([subject(containerType, notKnown(container().props, ...names))])).toEqual([]);
   });
 });

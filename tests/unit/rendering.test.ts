@@ -101,6 +101,13 @@ describe("rendered files", () => {
     expect(renderWorker("shared", "trino")).toContain("discovery.uri=http://trino:8080\n");
   });
 
+  it("let Trino's nodes call each other at the addresses that the platform tells, where there are several", () => {
+    const address = "node.internal-address=${ENV:TRINO_INTERNAL_ADDRESS}\n";
+    expect(renderServer("shared", true)).toContain(address);
+    expect(renderWorker("shared", "trino")).toContain(address);
+    expect(renderServer("shared")).not.toContain("node.internal-address");
+  });
+
   it("let one user drain a worker, and nobody do anything else there", () => {
     expect(JSON.parse(renderWorkerRules())).toEqual({
       catalogs: [],
