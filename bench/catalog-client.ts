@@ -30,17 +30,29 @@ export class CatalogClient {
   private constructor(
     private readonly prefix: string,
     private readonly namespace: string,
+    private readonly token: string,
   ) {}
 
-  /** Asks for the warehouse's prefix, as every Iceberg client does first, and makes a namespace. */
-  static async connect(url: string, warehouse: string, namespace: string): Promise<CatalogClient> {
+  /**
+   * Asks for the warehouse's prefix, as every Iceberg client does first, and makes a namespace.
+   *
+   * @param token of a caller that may write.
+   */
+  static async connect(
+    url: string,
+    token: string,
+    warehouse: string,
+    namespace: string,
+  ): Promise<CatalogClient> {
     const base = url.replace(/\/$/, "");
-    const answer = await fetch(`${base}/v1/config?warehouse=${warehouse}`);
+    const answer = await fetch(`${base}/v1/config?warehouse=${warehouse}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     if (!answer.ok) throw new CatalogError(`GET config: HTTP ${answer.status} ${await answer.text()}`);
     const { overrides = {}, defaults = {} } = (await answer.json()) as Record<string, Record<string, string>>;
     // As it is: the server has encoded it for paths.
     const prefix = overrides["prefix"] ?? defaults["prefix"] ?? "";
-    const client = new CatalogClient(`${base}/v1/${prefix}`, namespace);
+    const client = new CatalogClient(`${base}/v1/${prefix}`, namespace, token);
     await client.ask("POST", "/namespaces", { namespace: [namespace], properties: {} }, [conflict]);
     return client;
   }
@@ -48,7 +60,7 @@ export class CatalogClient {
   /** The same namespace, by another instance of the catalog. */
   at(url: string): CatalogClient {
     const prefix = this.prefix.slice(this.prefix.lastIndexOf("/v1/"));
-    return new CatalogClient(`${url.replace(/\/$/, "")}${prefix}`, this.namespace);
+    return new CatalogClient(`${url.replace(/\/$/, "")}${prefix}`, this.namespace, this.token);
   }
 
   async create(name: string): Promise<KnownTable> {
@@ -73,7 +85,7 @@ export class CatalogClient {
     const snapshot = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
     const response = await fetch(`${this.prefix}${this.path(table.name)}`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: this.headers,
       body: JSON.stringify({
         requirements: [
           { type: "assert-table-uuid", uuid: table.uuid },
@@ -104,6 +116,10 @@ export class CatalogClient {
     return "committed";
   }
 
+  private get headers(): Record<string, string> {
+    return { "content-type": "application/json", authorization: `Bearer ${this.token}` };
+  }
+
   private path(name: string): string {
     return `/namespaces/${this.namespace}/tables/${name}`;
   }
@@ -111,7 +127,7 @@ export class CatalogClient {
   private async ask(method: string, path: string, body?: unknown, accepted: number[] = []): Promise<unknown> {
     const response = await fetch(`${this.prefix}${path}`, {
       method,
-      headers: { "content-type": "application/json" },
+      headers: this.headers,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();

@@ -60,7 +60,7 @@ async function benchmark(
 
   task.update("stopping what is not measured");
   await own.onlyRun([...base, "catalog-1"]);
-  const first = await CatalogClient.connect(url(1), "warehouse", "bench");
+  const first = await CatalogClient.connect(url(1), await own.sparkCatalogToken(), "warehouse", "bench");
   const second = first.at(url(2));
   const run = async (clients: CatalogClient[], tables: "one" | "many", writers: number) => {
     signal.throwIfAborted();

@@ -13,6 +13,7 @@ import { PulumiCli } from "../commands/pulumi-cli";
 import { configFile } from "../commands/settings";
 import { stackContainers } from "../commands/stack-containers";
 import { type StackOutputs, stackOutputs } from "../commands/stack-outputs";
+import { documentKey, type SecretValues } from "../infra/secrets";
 import { dockerClient, ensureDocker, toolFolder, UserError } from "../toolchain/index";
 
 /** The benchmarks' own stack: state, passphrase, names and ports are shared with no stack that people use. */
@@ -59,6 +60,13 @@ export class OwnStack {
     const found = (await stackContainers(this.docker, stack)).find((each) => each.service === service);
     if (found === undefined) throw new Error(`The stack has no container of ${service}`);
     return this.docker.getContainer(found.id);
+  }
+
+  /** By which the catalog takes this for one of Spark's jobs. */
+  async sparkCatalogToken(): Promise<string> {
+    const document = await this.cli.config(documentKey);
+    if (document === undefined) throw new Error("The stack has no secrets");
+    return (JSON.parse(document) as SecretValues).sparkCatalogToken;
   }
 
   /** Starts those of the services that an earlier benchmark has stopped; returns when all are healthy. */

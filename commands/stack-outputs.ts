@@ -14,6 +14,8 @@ export interface StackOutputs {
   trinoPassword: string;
   airflowPassword: string;
   objectStorePassword: string;
+  /** By which programs from outside may read tables through the catalog, where it is published. */
+  catalogToken: string;
   /** PEM of the authority that signed Trino's certificate. */
   caCertificate: string;
 }
@@ -31,6 +33,7 @@ const names: Record<keyof StackOutputs, true> = {
   trinoPassword: true,
   airflowPassword: true,
   objectStorePassword: true,
+  catalogToken: true,
   caCertificate: true,
 };
 

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import { type CatalogCaller, catalogCallers } from "./catalog-access";
+import { generateTokenKey, isTokenGood, signToken } from "./catalog-tokens";
 import type { OwnCertificate } from "./own-certificate";
 import { generatePassword, generateSalt, leastPasswordLength } from "./password";
 import {
@@ -36,6 +38,11 @@ export interface SecretValues {
   airflowFernetKey: string;
   airflowApiSecretKey: string;
   airflowJwtSecret: string;
+  /** Signs the tokens by which the catalog knows its callers. The catalog has its public half only. */
+  catalogTokenKey: string;
+  trinoCatalogToken: string;
+  sparkCatalogToken: string;
+  readerCatalogToken: string;
   caCertificate: string;
   caKey: string;
   trinoCertificate: string;
@@ -47,6 +54,13 @@ export type Secrets = { [K in keyof SecretValues]: pulumi.Output<string> };
 
 /** Secrets that a person types and may want to choose: `pulumi config set --secret KEY`. */
 const chosen = ["trinoPassword", "airflowPassword", "objectStorePassword"] as const;
+
+/** Which secret is the token of a caller of the catalog. */
+export const catalogTokens = {
+  trino: "trinoCatalogToken",
+  spark: "sparkCatalogToken",
+  reader: "readerCatalogToken",
+} as const satisfies Record<CatalogCaller, keyof SecretValues>;
 
 /** Configuration key that holds the generated secrets as one encrypted JSON document. */
 export const documentKey = "secrets";
@@ -63,8 +77,8 @@ export const withNewCertificate = (known: SecretValues, authority: boolean): Pro
   );
 
 /**
- * Fills in what is missing, renews a certificate that is about to expire or has other names; keeps everything else. The
- * authority is kept until it has ended, for each client would have to learn of another.
+ * Fills in what is missing, renews a certificate that is about to expire or has other names, and tokens that are about to
+ * expire or are another key's; keeps everything else. The authority is kept until it has ended, for each client would have to learn of another.
  *
  * @param hosts names that clients may call Trino by.
  */
@@ -88,6 +102,10 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     airflowFernetKey: randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_"),
     airflowApiSecretKey: generatePassword(48),
     airflowJwtSecret: generatePassword(64),
+    catalogTokenKey: "",
+    trinoCatalogToken: "",
+    sparkCatalogToken: "",
+    readerCatalogToken: "",
     caCertificate: "",
     caKey: "",
     trinoCertificate: "",
@@ -106,6 +124,12 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     const authority = { certificate: secrets.caCertificate, key: secrets.caKey };
     const server = await createCertificate(authority, hosts);
     Object.assign(secrets, { trinoCertificate: server.certificate, trinoKey: server.key });
+  }
+  if (secrets.catalogTokenKey === "") secrets.catalogTokenKey = generateTokenKey();
+  for (const caller of catalogCallers) {
+    const name = catalogTokens[caller];
+    if (!isTokenGood(secrets[name], secrets.catalogTokenKey, caller))
+      secrets[name] = signToken(secrets.catalogTokenKey, caller);
   }
   return secrets;
 }

@@ -82,6 +82,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
 
   const catalog = new Catalog("catalog", {
     platform,
+    secrets,
     database,
     objectStore,
     image: image("nessie"),
@@ -196,6 +197,7 @@ export function stackOutputs({ config, secrets }: Wiring, trino: Trino, at: Addr
     trinoPassword: secrets.trinoPassword,
     airflowPassword: secrets.airflowPassword,
     objectStorePassword: secrets.objectStorePassword,
+    catalogToken: secrets.readerCatalogToken,
     // Public by nature; it would be marked secret for having been kept beside its key.
     caCertificate: pulumi.unsecret(pulumi.output(trino.authority)),
   };

@@ -1,6 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
+import { catalogRules } from "../catalog-access";
+import { tokenAudience, tokenIssuer, tokenPublicKey as publicHalf } from "../catalog-tokens";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
+import type { Secrets } from "../secrets";
 import { authoritiesFiles, databaseAuthoritiesFile } from "./database-access";
 import type { DatabaseAccess } from "./database-access";
 import type { ObjectStorage, StoreSettings } from "./object-storage";
@@ -8,13 +11,14 @@ import type { ObjectStorage, StoreSettings } from "./object-storage";
 export interface CatalogArgs {
   platform: Platform;
   image: pulumi.Input<string>;
+  secrets: Secrets;
   database: DatabaseAccess;
   objectStore: ObjectStorage;
   /** Instances on the one database. Default one. */
   replicas?: number;
   memoryMiB: number;
   cpus?: number;
-  /** Port on the loopback address; not published if absent. The catalog asks for no password. */
+  /** Port on the loopback address; not published if absent. */
   port?: number;
 }
 
@@ -22,7 +26,10 @@ const host = "catalog";
 const port = 19120;
 const managementPort = 9000;
 
-/** The Iceberg REST catalog: Nessie, which keeps its versions in PostgreSQL and vends keys for single tables. */
+/**
+ * The Iceberg REST catalog: Nessie, which keeps its versions in PostgreSQL and vends keys for single tables. It answers to
+ * those who bring a token of the stack, as far as `catalogAccess` lets them.
+ */
 export class Catalog extends pulumi.ComponentResource {
   /** Iceberg REST endpoint on the stack's network. */
   readonly uri = `http://${host}:${port}/iceberg/`;
@@ -65,7 +72,7 @@ export class Catalog extends pulumi.ComponentResource {
     this.registerOutputs({ uri: this.uri });
   }
 
-  private properties({ database, objectStore }: CatalogArgs): pulumi.Output<string> {
+  private properties({ secrets, database, objectStore }: CatalogArgs): pulumi.Output<string> {
     const { endpoint, region, pathStyle, lending, buckets } = objectStore;
     const keys = objectStore.keys("catalog");
     const values = pulumi.all([
@@ -74,8 +81,9 @@ export class Catalog extends pulumi.ComponentResource {
       buckets.warehouse,
       lending.role,
       keys === undefined ? undefined : pulumi.all([keys.user, keys.key]),
+      secrets.catalogTokenKey,
     ]);
-    return values.apply(([address, password, bucket, role, pair]) =>
+    return values.apply(([address, password, bucket, role, pair, tokenKey]) =>
       renderCatalog({
         database: {
           address,
@@ -87,6 +95,7 @@ export class Catalog extends pulumi.ComponentResource {
         lending: { role, endpoint: lending.endpoint, hours: lending.hours },
         warehouse: this.warehouse,
         bucket,
+        tokenPublicKey: publicHalf(tokenKey),
       }),
     );
   }
@@ -98,6 +107,8 @@ export interface CatalogSettings {
   lending: { role: string; endpoint?: string; hours: number };
   warehouse: string;
   bucket: string;
+  /** What callers' tokens are checked with: base64 of an RSA key's DER form. */
+  tokenPublicKey: string;
 }
 
 /** Nessie's configuration (projectnessie.org/nessie-latest/configuration). */
@@ -107,6 +118,7 @@ export function renderCatalog({
   lending,
   warehouse,
   bucket,
+  tokenPublicKey,
 }: CatalogSettings): string {
   const s3 = "nessie.catalog.service.s3.default-options";
   const withKeys = objectStore.user !== undefined;
@@ -117,6 +129,20 @@ export function renderCatalog({
     "quarkus.http.port": port,
     "quarkus.management.port": managementPort,
     "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss} %-5p %c{1.}: %s%e%n",
+    "nessie.server.authentication.enabled": true,
+    // Tokens are checked with the key that is here: no server of identities is asked.
+    "quarkus.oidc.tenant-enabled": true,
+    "quarkus.oidc.application-type": "service",
+    "quarkus.oidc.public-key": tokenPublicKey,
+    "quarkus.oidc.token.issuer": tokenIssuer,
+    "quarkus.oidc.token.audience": tokenAudience,
+    "nessie.server.authorization.enabled": true,
+    ...Object.fromEntries(
+      Object.entries(catalogRules()).map(([name, rule]) => [
+        `nessie.server.authorization.rules.${name}`,
+        rule,
+      ]),
+    ),
     "nessie.version.store.type": "JDBC2",
     "nessie.version.store.persist.jdbc.datasource": "postgresql",
     "quarkus.datasource.postgresql.jdbc.url": `jdbc:postgresql://${database.address}/${database.name}${tls}`,

@@ -24,7 +24,8 @@ export interface SparkSettings {
   masterUrl: string;
   executorMemoryMiB: number;
   authenticationSecret: string;
-  catalog: { uri: string; warehouse: string };
+  /** `token` is that by which the catalog knows who calls. */
+  catalog: { uri: string; warehouse: string; token: string };
   objectStore: StoreSettings;
   /** Where event logs go, an s3a URL. */
   eventsFolder: string;
@@ -60,6 +61,12 @@ export function renderSparkDefaults(settings: SparkSettings): string {
       "spark.sql.catalog.iceberg.type": "rest",
       "spark.sql.catalog.iceberg.uri": catalog.uri,
       "spark.sql.catalog.iceberg.warehouse": catalog.warehouse,
+      "spark.sql.catalog.iceberg.rest.auth.type": "oauth2",
+      "spark.sql.catalog.iceberg.token": catalog.token,
+      // Who gives tokens out is the stack's program; the catalog gives none. Iceberg warns where nobody is named to ask.
+      "spark.sql.catalog.iceberg.oauth2-server-uri": `${catalog.uri}v1/oauth/tokens`,
+      "spark.sql.catalog.iceberg.token-refresh-enabled": false,
+      "spark.sql.catalog.iceberg.token-exchange-enabled": false,
       "spark.sql.catalog.iceberg.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
       "spark.sql.catalog.iceberg.client.region": objectStore.region,
       "spark.sql.catalog.iceberg.header.X-Iceberg-Access-Delegation": "vended-credentials",

@@ -210,13 +210,19 @@ export class Spark extends pulumi.ComponentResource {
     const keys = objectStore.keys("spark");
     const pair = keys === undefined ? undefined : pulumi.all([keys.user, keys.key]);
     return pulumi
-      .all([secrets.sparkAuthenticationSecret, pair, sourceCredentials, this.eventsFolder])
-      .apply(([authenticationSecret, known, credentials, eventsFolder]) =>
+      .all([
+        secrets.sparkAuthenticationSecret,
+        secrets.sparkCatalogToken,
+        pair,
+        sourceCredentials,
+        this.eventsFolder,
+      ])
+      .apply(([authenticationSecret, token, known, credentials, eventsFolder]) =>
         renderSparkDefaults({
           masterUrl: this.masterUrl,
           executorMemoryMiB,
           authenticationSecret,
-          catalog: { uri: catalog.uri, warehouse: catalog.warehouse },
+          catalog: { uri: catalog.uri, warehouse: catalog.warehouse, token },
           objectStore: { endpoint, region, pathStyle, user: known?.[0], key: known?.[1] },
           eventsFolder,
           sources,

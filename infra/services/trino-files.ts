@@ -181,6 +181,8 @@ export function renderAccessControl(): Record<string, string> {
 export function renderIcebergCatalog(settings: {
   uri: string;
   warehouse: string;
+  /** By which the catalog knows who calls. */
+  token: string;
   endpoint?: string;
   region: string;
   pathStyle: boolean;
@@ -190,6 +192,10 @@ export function renderIcebergCatalog(settings: {
     "iceberg.catalog.type": "rest",
     "iceberg.rest-catalog.uri": settings.uri,
     "iceberg.rest-catalog.warehouse": settings.warehouse,
+    "iceberg.rest-catalog.security": "OAUTH2",
+    "iceberg.rest-catalog.oauth2.token": settings.token,
+    // Who gives tokens out is the stack's program; the catalog gives none.
+    "iceberg.rest-catalog.oauth2.token-refresh-enabled": false,
     "iceberg.rest-catalog.vended-credentials-enabled": true,
     "iceberg.file-format": "PARQUET",
     // Trino would take the files of all states but the current one for orphans: refused for any table (decision 0028).

@@ -223,12 +223,14 @@ export class Trino extends pulumi.ComponentResource {
     ];
   }
 
-  private catalogFile({ catalog, objectStore }: TrinoArgs): RenderedFile {
+  private catalogFile({ secrets, catalog, objectStore }: TrinoArgs): RenderedFile {
     const { endpoint, region, pathStyle } = objectStore;
     const { uri, warehouse } = catalog;
     return file(
       `catalog/${this.catalogName}.properties`,
-      renderIcebergCatalog({ uri, warehouse, endpoint, region, pathStyle }),
+      secrets.trinoCatalogToken.apply((token) =>
+        renderIcebergCatalog({ uri, warehouse, token, endpoint, region, pathStyle }),
+      ),
     );
   }
 }

@@ -25,10 +25,10 @@ describe("pulumi up", () => {
   });
 
   it("keeps its secrets out of the state and out of what describes the pods", async () => {
-    const { trinoPassword, airflowPassword, objectStorePassword } = await lakehouse.outputs();
+    const { trinoPassword, airflowPassword, objectStorePassword, catalogToken } = await lakehouse.outputs();
     const described = await inNamespace("get", "pods,configmaps,deployments,statefulsets,jobs", "-o", "json");
     const state = await lakehouse.state();
-    for (const secret of [trinoPassword, airflowPassword, objectStorePassword]) {
+    for (const secret of [trinoPassword, airflowPassword, objectStorePassword, catalogToken]) {
       expect(described.includes(secret)).toBe(false);
       expect(state.includes(secret)).toBe(false);
     }

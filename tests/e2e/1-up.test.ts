@@ -23,7 +23,7 @@ test("the outputs have the names of the contract, and passwords are hidden unles
   const shown = JSON.parse(stdout) as Record<string, string>;
   expect(Object.keys(shown).sort()).toEqual(Object.keys(outputs).sort());
   const hidden = Object.keys(shown).filter((name) => shown[name] === "[secret]");
-  expect(hidden.sort()).toEqual(["airflowPassword", "objectStorePassword", "trinoPassword"]);
+  expect(hidden.sort()).toEqual(["airflowPassword", "catalogToken", "objectStorePassword", "trinoPassword"]);
   expect(await pulumi("stack", "output", "trinoPassword", "--show-secrets")).toMatchObject({
     stdout: `${outputs.trinoPassword}\n`,
   });

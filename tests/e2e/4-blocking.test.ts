@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ended, onlyTask, runToSuccess, taskLog, trigger } from "./airflow";
-import { execute } from "./docker";
+import { askOnce } from "./catalog";
+import { outputs } from "./lakestack";
 import { put } from "./object-store";
 import { query } from "./trino";
 import { until } from "./until";
@@ -41,8 +42,13 @@ async function refused(day: string): Promise<{ branch: string; state: string; lo
 const rows = (name = "audited") => query(`SELECT id, price FROM iceberg.newtral."${name}" ORDER BY id`);
 
 async function branches(): Promise<string[]> {
-  const answer = await execute("airflow-scheduler", ["curl", "-fsS", "http://catalog:19120/api/v2/trees"]);
-  const { references } = JSON.parse(answer) as { references: { name: string }[] };
+  const { status, text } = await askOnce({
+    method: "GET",
+    path: "/api/v2/trees",
+    token: outputs.catalogToken,
+  });
+  expect(status, text).toBe(200);
+  const { references } = JSON.parse(text) as { references: { name: string }[] };
   return references.map(({ name }) => name).sort();
 }
 

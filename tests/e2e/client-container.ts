@@ -77,7 +77,7 @@ export interface ReadTable {
   rows: unknown[][];
 }
 
-/** Reads a table through the catalog, with neither keys nor Trino. */
+/** Reads a table through the catalog, with neither keys nor Trino: by the token for programs from outside. */
 export async function readByPyIceberg(table: string): Promise<ReadTable> {
   const command = [
     "python",
@@ -85,8 +85,9 @@ export async function readByPyIceberg(table: string): Promise<ReadTable> {
     "http://catalog:19120/iceberg/",
     "warehouse",
     table,
+    clientFile("token"),
   ];
-  const { code, output } = await runClient(command, {});
+  const { code, output } = await runClient(command, {}, { token: outputs.catalogToken });
   if (code !== 0) throw new Error(`PyIceberg could not read ${table}:\n${output}`);
   const said = (word: string) =>
     output

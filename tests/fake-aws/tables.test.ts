@@ -117,11 +117,19 @@ interface LoadedTable {
   metadata: { location: string };
 }
 
-/** Asks the catalog's Iceberg REST API from inside the network. */
+/** Asks the catalog's Iceberg REST API from inside the network, as Spark's jobs do. */
 async function askCatalog<T>(path: string): Promise<T> {
   const url = `http://catalog:19120/iceberg/v1/${path}`;
   const header = "X-Iceberg-Access-Delegation: vended-credentials";
-  const { code, output } = await services.run("airflow-scheduler", ["curl", "-fsS", "-H", header, url]);
+  const token = `$(sed -n 's/^spark.sql.catalog.iceberg.token //p' ${sparkDefaultsFile})`;
+  const { code, output } = await services.run("airflow-scheduler", [
+    "/bin/sh",
+    "-c",
+    `curl -fsS -H "Authorization: Bearer ${token}" -H "$1" "$2"`,
+    "sh",
+    header,
+    url,
+  ]);
   if (code !== 0) throw new Error(`The catalog did not answer at ${url}: ${output}`);
   return JSON.parse(output) as T;
 }
@@ -151,9 +159,11 @@ async function objects(bucket: string, Prefix: string): Promise<string[]> {
   return Contents.map(({ Key }) => Key ?? "");
 }
 
-/** Lines of a properties file that begin with one of the words. */
+/** Lines of a properties file that begin with one of the words. Each stack has tokens of its own. */
 const linesOf = (text: string, ...words: string[]) =>
-  text.split("\n").filter((line) => words.some((word) => line.startsWith(word)));
+  text
+    .split("\n")
+    .filter((line) => words.some((word) => line.startsWith(word)) && !/^[\w.-]*\.token[= ]/.test(line));
 
 describe("the services on a fake AWS that checks rights", () => {
   test("are told about S3 what they are told on AWS, and no more", () => {

@@ -28,6 +28,7 @@ const outputs: StackOutputs = {
   trinoPassword: "hush-trino",
   airflowPassword: "hush-airflow",
   objectStorePassword: "hush-store",
+  catalogToken: "hush-catalog",
   caCertificate: "-----BEGIN CERTIFICATE-----",
 };
 

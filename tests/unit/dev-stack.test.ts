@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { readConfig } from "../../infra/config";
 import { callsOf } from "../../infra/connections";
 import { hashPassword } from "../../infra/password";
+import { tokenPublicKey } from "../../infra/catalog-tokens";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
 import { trinoHosts } from "../../infra/services/trino";
@@ -260,12 +261,10 @@ describe("the dev stack", () => {
       [...containers().values(), carrier()].flatMap(({ uploads }) => uploads.map((u) => u.content)),
     );
     for (const [secret, value] of Object.entries<string>({ ...secrets })) {
-      // The authority signs here and never leaves; of the administrator's password Trino has the hash.
-      if (secret !== "caKey" && secret !== "trinoPassword")
-        expect(uploaded.includes(JSON.stringify(value).slice(1, -1)), secret).toBe(true);
+      // What signs never leaves; the reader is outside; of the administrator's password Trino has the hash.
+      const stays = ["caKey", "catalogTokenKey", "readerCatalogToken", "trinoPassword"].includes(secret);
+      expect(uploaded.includes(JSON.stringify(value).slice(1, -1)), secret).toBe(!stays);
     }
-    expect(uploaded).not.toContain(JSON.stringify(secrets.caKey).slice(1, -1));
-    expect(uploaded).not.toContain(secrets.trinoPassword);
     expect(uploaded).toContain(
       JSON.stringify(`${hashPassword(secrets.trinoPassword, secrets.trinoPasswordSalt)}\n`).slice(1, -1),
     );
@@ -299,19 +298,33 @@ describe("the dev stack", () => {
     expect(files("trino")).not.toContain(secrets.objectStorePassword);
   });
 
+  it("gives Trino and Spark each its own token for the catalog, and the key that signs them to nobody", () => {
+    const { catalogTokenKey, trinoCatalogToken, sparkCatalogToken, readerCatalogToken } = secrets;
+    const holders = (secret: string) =>
+      [...containers()]
+        .filter(([, { uploads }]) => uploads.some(({ content }) => content.includes(secret)))
+        .map(([name]) => name)
+        .sort();
+    expect(holders(trinoCatalogToken)).toEqual(["trino"]);
+    expect(holders(sparkCatalogToken)).toEqual(holders(secrets.sparkAuthenticationSecret));
+    expect(holders(readerCatalogToken)).toEqual([]);
+    expect(holders(catalogTokenKey.split("\n")[5] ?? "")).toEqual([]);
+    expect(holders(tokenPublicKey(catalogTokenKey))).toEqual(["catalog"]);
+  });
+
   it("has the outputs that its users rely on", () => {
     expect(Object.keys(outputs).sort()).toEqual(
       [
         ...["jdbcUrl", "trinoUrl", "airflowUrl", "sparkMasterUrl", "objectStoreUrl", "catalogUrl"],
         ...["trinoUser", "airflowUser", "objectStoreUser"],
-        ...["trinoPassword", "airflowPassword", "objectStorePassword", "caCertificate"],
+        ...["trinoPassword", "airflowPassword", "objectStorePassword", "catalogToken", "caCertificate"],
       ].sort(),
     );
     expect(outputs["jdbcUrl"]).toBe("jdbc:trino://localhost:8443/iceberg?SSL=true");
   });
 
   it("marks its passwords as secrets, and the authority's certificate as public", async () => {
-    for (const name of ["trinoPassword", "airflowPassword", "objectStorePassword"]) {
+    for (const name of ["trinoPassword", "airflowPassword", "objectStorePassword", "catalogToken"]) {
       expect(await pulumi.isSecret(pulumi.output(outputs[name])), name).toBe(true);
     }
     expect(await pulumi.isSecret(pulumi.output(outputs["caCertificate"]))).toBe(false);

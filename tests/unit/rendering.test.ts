@@ -67,10 +67,20 @@ describe("rendered files", () => {
       lending: { role: "arn:aws:iam::0:role/any", endpoint: "http://object-store:9000", hours: 12 },
       warehouse: "warehouse",
       bucket: "lake",
+      tokenPublicKey: "MIIB",
     });
     expect(text).toContain("nessie.catalog.warehouses.warehouse.location=s3://lake/\n");
     expect(text).toContain("client-iam.enabled=true\n");
     expect(text).toContain("request-signing-enabled=false\n");
+    // By the key that is here, and by what it allows: nobody else is asked, and nothing else is allowed.
+    for (const line of [
+      "nessie.server.authentication.enabled=true",
+      "quarkus.oidc.tenant-enabled=true",
+      "quarkus.oidc.public-key=MIIB",
+      "nessie.server.authorization.enabled=true",
+    ])
+      expect(text).toContain(`${line}\n`);
+    expect(text).not.toContain("quarkus.oidc.auth-server-url");
   });
 
   it("let the catalog use AWS's own store with the identity that the platform gives it, and a database over TLS", () => {
@@ -80,6 +90,7 @@ describe("rendered files", () => {
       lending: { role: "arn:aws:iam::0:role/lent", hours: 1 },
       warehouse: "warehouse",
       bucket: "lake",
+      tokenPublicKey: "MIIB",
     });
     expect(text).toContain("default-options.auth-type=APPLICATION_GLOBAL\n");
     expect(text).toContain("client-iam.session-duration=PT1H\n");
@@ -116,9 +127,29 @@ describe("rendered files", () => {
   });
 
   it("tell Trino no endpoint where the store is AWS's own", () => {
-    const text = renderIcebergCatalog({ uri: "u", warehouse: "w", region: "eu-west-1", pathStyle: false });
+    const text = renderIcebergCatalog({
+      uri: "u",
+      warehouse: "w",
+      token: "t",
+      region: "eu-west-1",
+      pathStyle: false,
+    });
     expect(text).not.toContain("s3.endpoint");
     expect(text).toContain("s3.path-style-access=false\n");
+  });
+
+  it("let Trino tell the catalog who it is, and ask nobody for another token", () => {
+    const trino = renderIcebergCatalog({
+      uri: "u",
+      warehouse: "w",
+      token: "t.r.n",
+      region: "r",
+      pathStyle: true,
+    });
+    expect(trino).toContain("iceberg.rest-catalog.security=OAUTH2\n");
+    expect(trino).toContain("iceberg.rest-catalog.oauth2.token=t.r.n\n");
+    expect(trino).toContain("oauth2.token-refresh-enabled=false\n");
+    expect(trino).not.toContain("server-uri");
   });
 
   it("open Trino to TLS and passwords only", () => {
@@ -160,7 +191,7 @@ describe("spark-defaults.conf", () => {
     masterUrl: "spark://spark-master:7077",
     executorMemoryMiB: 1024,
     authenticationSecret: "a",
-    catalog: { uri: "http://catalog/iceberg/", warehouse: "warehouse" },
+    catalog: { uri: "http://catalog/iceberg/", warehouse: "warehouse", token: "t" },
     objectStore: {
       endpoint: "http://object-store:9000",
       region: "us-east-1",
@@ -179,6 +210,14 @@ describe("spark-defaults.conf", () => {
       "spark.sql.catalog.iceberg.header.X-Iceberg-Access-Delegation vended-credentials\n",
     );
     expect(text).not.toMatch(/catalog\.iceberg\.s3\./);
+  });
+
+  it("tells the catalog who calls, and asks nobody for another token", () => {
+    const text = renderSparkDefaults({ ...settings, catalog: { ...settings.catalog, token: "s.p.k" } });
+    expect(text).toContain("spark.sql.catalog.iceberg.rest.auth.type oauth2\n");
+    expect(text).toContain("spark.sql.catalog.iceberg.token s.p.k\n");
+    expect(text).toContain("spark.sql.catalog.iceberg.token-refresh-enabled false\n");
+    expect(text).toContain("spark.sql.catalog.iceberg.token-exchange-enabled false\n");
   });
 
   it("leaves the choice of keys to the platform where the store has none for it", () => {

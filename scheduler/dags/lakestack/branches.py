@@ -27,11 +27,12 @@ class Catalog:
     Args:
         uri: Of its Iceberg interface.
         warehouse: By which that is asked for the address of Nessie's own interface.
+        token: By which it knows who asks.
     """
 
-    def __init__(self, uri: str, warehouse: str) -> None:
-        self._uri = uri.rstrip("/")
-        settings = _ask("GET", f"{self._uri}/v1/config?{urlencode({'warehouse': warehouse})}")
+    def __init__(self, uri: str, warehouse: str, token: str) -> None:
+        self._uri, self._token = uri.rstrip("/"), token
+        settings = self._send("GET", f"{self._uri}/v1/config?{urlencode({'warehouse': warehouse})}")
         self._api = f"{settings['overrides']['nessie.core-base-uri'].rstrip('/')}/v2"
 
     @classmethod
@@ -40,7 +41,8 @@ class Catalog:
         home = os.environ.get("SPARK_HOME", "/opt/spark")
         lines = Path(home, "conf", "spark-defaults.conf").read_text(encoding="utf-8").splitlines()
         settings = dict(line.split(" ", 1) for line in lines if " " in line)
-        return cls(settings[f"{_CATALOG}.uri"].strip(), settings[f"{_CATALOG}.warehouse"].strip())
+        uri, warehouse, token = (settings[f"{_CATALOG}.{name}"].strip() for name in ("uri", "warehouse", "token"))
+        return cls(uri, warehouse, token)
 
     def uri_of(self, branch: str) -> str:
         """Where a Spark job finds the catalog as it is on a branch, with all its tables."""
@@ -113,17 +115,17 @@ class Catalog:
         return reference
 
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:  # noqa: ANN401
-        return _ask(method, f"{self._api}/trees{path}", body)
+        return self._send(method, f"{self._api}/trees{path}", body)
+
+    def _send(self, method: str, url: str, body: Any = None) -> dict[str, Any]:  # noqa: ANN401
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"content-type": "application/json", "authorization": f"Bearer {self._token}"}
+        request = urllib.request.Request(url, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=_SECONDS) as response:
+            answer: dict[str, Any] = json.loads(response.read() or b"{}")
+            return answer
 
 
 def _spelt(reference: dict[str, Any]) -> str:
     """A branch with the commit that it is expected to be at."""
     return f"{quote(reference['name'], safe='')}@{reference['hash']}"
-
-
-def _ask(method: str, url: str, body: Any = None) -> dict[str, Any]:  # noqa: ANN401
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=_SECONDS) as response:
-        answer: dict[str, Any] = json.loads(response.read() or b"{}")
-        return answer

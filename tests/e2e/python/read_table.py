@@ -1,7 +1,7 @@
 """
-Reads a table with PyIceberg, knowing nothing but the address of the catalog: keys are lent by it.
+Reads a table with PyIceberg, knowing nothing but the address of the catalog and a token for it: keys are lent by it.
 
-    python read_table.py http://catalog:19120/iceberg/ warehouse newtral.media
+    python read_table.py http://catalog:19120/iceberg/ warehouse newtral.media token-file
 
 Prints the columns, the summary of the current snapshot, and each row: a JSON array a line.
 """
@@ -9,6 +9,7 @@ Prints the columns, the summary of the current snapshot, and each row: a JSON ar
 import json
 import sys
 from datetime import datetime
+from pathlib import Path
 
 from pyiceberg.catalog import load_catalog
 
@@ -20,9 +21,10 @@ def plain(value: object) -> str:
     raise TypeError(f"{type(value)} was not expected")
 
 
-def main(uri: str, warehouse: str, name: str) -> None:
+def main(uri: str, warehouse: str, name: str, token_file: str) -> None:
     """Prints a table."""
-    table = load_catalog("lakestack", type="rest", uri=uri, warehouse=warehouse).load_table(name)
+    token = Path(token_file).read_text(encoding="utf-8")
+    table = load_catalog("lakestack", type="rest", uri=uri, warehouse=warehouse, token=token).load_table(name)
     print("columns:", json.dumps([field.name for field in table.schema().fields]))
     snapshot = table.current_snapshot()
     summary = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
