@@ -143,7 +143,8 @@ export function unavailable(name: RotationName, settings: Settings): string | un
       return `The administrator of ${address} has the password databaseAdministratorPassword: change it there, then pulumi config set --secret databaseAdministratorPassword.`;
   }
   if (name === "trinoCertificate" || name === "caCertificate") {
-    if (text("trinoIssuer") !== "") return `cert-manager's issuer ${text("trinoIssuer")} makes and renews it.`;
+    if (text("trinoIssuer") !== "")
+      return `cert-manager's issuer ${text("trinoIssuer")} makes and renews it.`;
     if (settings.ownCertificate !== "")
       return `It is your own, from ${settings.ownCertificate}: put another there and run npm run up (or pulumi up).`;
   }
@@ -183,7 +184,9 @@ function listing(settings: Settings): string {
   const rows = [...rotations].map(([name, { opens, restarts }]) => {
     const reason = unavailable(name, settings);
     const mark = (chosen as string[]).includes(name) ? " (chosen by somebody)" : "";
-    return reason === undefined ? [name, opens + mark, brief(restarts)] : [name, opens, `not here: ${reason}`];
+    return reason === undefined
+      ? [name, opens + mark, brief(restarts)]
+      : [name, opens, `not here: ${reason}`];
   });
   return [
     table(["secret", "what it opens", "services that restart, once each"], rows),

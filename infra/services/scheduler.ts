@@ -104,7 +104,8 @@ export class Scheduler extends pulumi.ComponentResource {
           // Live, so that it can be taken away again without another restart.
           {
             path: formerKeyFile,
-            content: args.secrets.formerFernetKey ?? "# None: nothing is encrypted with another key.\n",
+            content:
+              args.secrets.formerFernetKey ?? pulumi.secret("# Nothing is encrypted with another key.\n"),
             live: true,
           },
         ],
