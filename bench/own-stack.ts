@@ -13,7 +13,8 @@ import { PulumiCli } from "../commands/pulumi-cli";
 import { configFile } from "../commands/settings";
 import { stackContainers } from "../commands/stack-containers";
 import { type StackOutputs, stackOutputs } from "../commands/stack-outputs";
-import { documentKey, type SecretValues } from "../infra/secrets";
+import { documentKey } from "../infra/secret-keys";
+import { type SecretValues } from "../infra/secrets";
 import { dockerClient, ensureDocker, toolFolder, UserError } from "../toolchain/index";
 
 /** The benchmarks' own stack: state, passphrase, names and ports are shared with no stack that people use. */

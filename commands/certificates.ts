@@ -1,7 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { documentKey, type SecretValues, withNewCertificate } from "../infra/secrets";
+import { documentKey } from "../infra/secret-keys";
+import { type SecretValues, withNewCertificate } from "../infra/secrets";
 import { ensurePulumi, projectFolder, UserError } from "../toolchain/index";
 import {
   authorityFacts,
@@ -15,6 +16,7 @@ import {
 import { type Command, type Context, readOptions } from "./command";
 import { carrierOf, effectLater, effectSoon, tellTrino, updateStack } from "./live-files";
 import { PulumiCli, type State } from "./pulumi-cli";
+import { isRotating } from "./rotation";
 import { Settings } from "./settings";
 import { stackOutputs } from "./stack-outputs";
 
@@ -33,7 +35,10 @@ export const command: Command = {
     });
     const authority = values["renew-authority"];
     const settings = await Settings.read(context.stack);
-    if (authority || values.renew) assertMadeHere(settings);
+    if (authority || values.renew) {
+      assertMadeHere(settings);
+      assertSettled(settings);
+    }
 
     const { env } = await ensurePulumi(context.reporter, context.signal);
     const cli = new PulumiCli(context.stack, env, context.signal);
@@ -55,6 +60,15 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** What a rotation brings in goes before what is kept. */
+function assertSettled(settings: Settings): void {
+  if (isRotating(settings))
+    throw new UserError(
+      "A rotation of secrets was interrupted; a certificate that is made now might not be the one that counts.",
+      "End it first: npm run rotate -- --finish",
+    );
+}
 
 /** Certificates of others are renewed by them. */
 function assertMadeHere(settings: Settings): void {

@@ -11,6 +11,9 @@ export interface Fault {
 const containerType = "docker:index/container:Container";
 const imageType = "docker:index/remoteImage:RemoteImage";
 
+/** What runs a service on Kubernetes. Another content of it is other pods. */
+const controllerType = /^kubernetes:apps\/v1:(Deployment|StatefulSet)$/;
+
 /** Lines of one fault that are shown; the rest is in the log. */
 const faultLines = 20;
 
@@ -45,6 +48,8 @@ const imageEnded: Partial<Record<string, string>> = {
 /** Shows the engine's events as tasks, one a service or image that changes, and collects what went wrong. */
 export class DeploymentProgress {
   readonly faults: Fault[] = [];
+  /** Services that were running, and have been started anew. */
+  readonly restarted: string[] = [];
   /** Resources that the engine changed, by the kind of change. */
   changes: OpMap = {};
   private readonly tasks = new Map<string, Task>();
@@ -94,6 +99,10 @@ export class DeploymentProgress {
 
   private end({ urn, op, type }: StepEventMetadata): void {
     this.seen += 1;
+    const name = displayName(urn);
+    if (type === containerType && op === "create-replacement" && !name.endsWith("-live"))
+      this.restarted.push(name);
+    if (controllerType.test(type) && op === "update") this.restarted.push(urn.split("::").at(-1) ?? name);
     const text = (type === imageType ? imageEnded : ended)[op];
     if (text === undefined) return;
     this.tasks.get(urn)?.done(text);

@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
+import { documentKey, rotationKey } from "../infra/secret-keys";
 import { dockerClient, ensurePulumi, type Reporter, UserError } from "../toolchain/index";
 import { caFile } from "./certificate-facts";
 import { type Command, type Context, messageOf, readOptions, unlessAborted } from "./command";
@@ -18,8 +19,8 @@ import { bytes } from "./table";
 const usage = `npm run destroy [-- OPTIONS]     removes the stack and its data, after saying what and asking
   --yes, -y     do not ask`;
 
-/** Where the program keeps the secrets that it made, see infra/secrets.ts. */
-const generatedSecrets = "lakestack:secrets";
+/** Where the secrets are kept that the program or a rotation has made. */
+const generatedSecrets = new Set([documentKey, rotationKey].map((key) => `lakestack:${key}`));
 
 /** Everything on this machine that belongs to a stack. */
 export interface Belongings {
@@ -140,7 +141,7 @@ async function destroyByEngine({ stack, reporter, signal }: Context): Promise<vo
   }
   await cli.removeStack();
   // They were those of the data that is gone. What the user set stays.
-  await rewriteConfig(stack, (key) => key !== generatedSecrets);
+  await rewriteConfig(stack, (key) => !generatedSecrets.has(key));
 }
 
 /** By label and name: containers first, since they hold the rest. */
@@ -168,7 +169,7 @@ async function startOver({ stack, reporter, signal }: Context): Promise<void> {
   if ((await cli.state()) !== undefined) await cli.removeStack();
 
   const removed = await rewriteConfig(stack, () => false);
-  const own = removed.filter((key) => key !== generatedSecrets);
+  const own = removed.filter((key) => !generatedSecrets.has(key));
   const task = reporter.task(`Pulumi.${stack}.yaml`);
   task.done(
     own.length === 0

@@ -11,12 +11,12 @@ export const effectLater =
 /** What is told on Kubernetes, where the kubelet brings a Secret's new content to its pods. */
 export const effectSoon = "In effect within about two minutes, as soon as the node has it.";
 
-/** What carries Trino's live files: a container that never runs, or a Secret. Their volume has the same name. */
-const carrier = /:(Container|Secret)::trino-live$/;
+/** What carries a workload's live files: a container that never runs, or a Secret. Their volume has the same name. */
+const carrier = /:(Container|Secret)::(.+)-live$/;
 
-/** The resource that has to be updated for Trino to see other live files; undefined if the stack is not up. */
-export const carrierOf = ({ resources }: Pick<State, "resources">) =>
-  resources.find(({ urn }) => carrier.test(urn));
+/** The resource that has to be updated for a service to see other live files; undefined if the stack is not up. */
+export const carrierOf = ({ resources }: Pick<State, "resources">, service = "trino") =>
+  resources.find(({ urn }) => carrier.exec(urn)?.[2] === service);
 
 /**
  * Brings Trino's live files to a stack that is up, as the configuration says now: them alone, whatever else waits for the
@@ -25,13 +25,13 @@ export const carrierOf = ({ resources }: Pick<State, "resources">) =>
 export const tellTrino = (cli: PulumiCli, { urn }: StateResource, context: Context) =>
   updateStack(cli, "Telling Trino", ["--target", urn], context);
 
-/** Runs `pulumi up` as a task of its own. */
+/** Runs `pulumi up` as a task of its own. Returns what it has changed. */
 export async function updateStack(
   cli: PulumiCli,
   name: string,
   args: string[],
   { stack, reporter }: Context,
-): Promise<void> {
+): Promise<DeploymentProgress> {
   const task = reporter.task(name);
   const progress = new DeploymentProgress(reporter, stack);
   try {
@@ -48,4 +48,5 @@ export async function updateStack(
     throw new UserError(`${name} has failed: ${said || error.message}`, effectLater);
   }
   task.done("done");
+  return progress;
 }

@@ -48,6 +48,10 @@ const commands: Record<string, Entry> = {
     summary: "Trino's certificate and its authority: days left, --renew",
     load: async () => (await import("./certificates.js")).command,
   },
+  rotate: {
+    summary: "other passwords and keys, everywhere: npm run rotate -- all",
+    load: async () => (await import("./rotate.js")).command,
+  },
   docs: {
     summary: "write the configuration reference anew",
     load: async () => (await import("./docs.js")).command,

@@ -16,6 +16,7 @@ import { Phases } from "./phases";
 import { awaitTables, type PipelineRun, runPipelines } from "./pipelines";
 import { prepareMachine } from "./prepare";
 import { logFile, PulumiCli, PulumiError } from "./pulumi-cli";
+import { endRotation, isRotating } from "./rotation";
 import type { SampleSize } from "./sample-data";
 import { loadSamples } from "./samples";
 import { Settings } from "./settings";
@@ -65,8 +66,9 @@ export async function runUp(options: UpOptions): Promise<UpResult> {
     const declared = declaredSources(stack);
     // A fault in them is the program's to report.
     declared.catch(() => undefined);
-    const changed = await deploy(cli, docker, reporter);
+    const { changed } = await deploy(cli, docker, reporter);
     note(changed, "resource changed", "resources changed");
+    if (isRotating(await Settings.read(stack))) await endRotation(cli, options);
     return [stackOutputs(await cli.outputs()), await declared] as const;
   });
 
@@ -104,8 +106,12 @@ async function checkMachine(stack: string, reporter: Reporter, force: boolean): 
   return "version" in facts.engine;
 }
 
-/** Runs `pulumi up` after putting right what an interrupted run left. Returns the number of resources changed. */
-async function deploy(cli: PulumiCli, docker: Docker, reporter: Reporter): Promise<number> {
+/** Runs `pulumi up` after putting right what an interrupted run left. Returns what it has changed. */
+export async function deploy(
+  cli: PulumiCli,
+  docker: Docker,
+  reporter: Reporter,
+): Promise<DeploymentProgress> {
   const state = await cli.state();
   if (state === undefined) await cli.create();
   const refresh = state !== undefined && (await mend(cli, docker, state, reporter));
@@ -126,7 +132,7 @@ async function deploy(cli: PulumiCli, docker: Docker, reporter: Reporter): Promi
   }
   const { changed } = progress;
   task.done(changed === 0 ? "nothing to change" : `up, ${changed} resources changed`);
-  return changed;
+  return progress;
 }
 
 function deployFailure(stack: string, { faults }: DeploymentProgress, error: PulumiError): UserError {

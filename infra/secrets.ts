@@ -5,6 +5,7 @@ import { type CatalogCaller, catalogCallers } from "./catalog-access";
 import { generateTokenKey, isTokenGood, signToken } from "./catalog-tokens";
 import type { OwnCertificate } from "./own-certificate";
 import { generatePassword, generateSalt, leastPasswordLength } from "./password";
+import { documentKey, rotationKey } from "./secret-keys";
 import {
   authorityWarning,
   authorityWarningDays,
@@ -50,10 +51,13 @@ export interface SecretValues {
 }
 
 /** The same, each marked as a secret. */
-export type Secrets = { [K in keyof SecretValues]: pulumi.Output<string> };
+export type Secrets = { [K in keyof SecretValues]: pulumi.Output<string> } & {
+  /** What Airflow's database may still be encrypted with, while a rotation is under way. */
+  formerFernetKey?: pulumi.Output<string>;
+};
 
 /** Secrets that a person types and may want to choose: `pulumi config set --secret KEY`. */
-const chosen = ["trinoPassword", "airflowPassword", "objectStorePassword"] as const;
+export const chosenSecrets = ["trinoPassword", "airflowPassword", "objectStorePassword"] as const;
 
 /** Which secret is the token of a caller of the catalog. */
 export const catalogTokens = {
@@ -61,9 +65,6 @@ export const catalogTokens = {
   spark: "sparkCatalogToken",
   reader: "readerCatalogToken",
 } as const satisfies Record<CatalogCaller, keyof SecretValues>;
-
-/** Configuration key that holds the generated secrets as one encrypted JSON document. */
-export const documentKey = "secrets";
 
 /**
  * The secrets with another certificate for Trino, for the same names.
@@ -134,10 +135,26 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
   return secrets;
 }
 
-/** Writes the document into the stack's configuration file, encrypted. It travels by standard input. */
-function save(document: string): void {
+/**
+ * Completes the secrets while some of them are on their way in.
+ *
+ * @param pending of these, what is generated or renewed stays with them: they are what the stack is given.
+ */
+export async function completeRotation(
+  known: Partial<SecretValues>,
+  pending: Partial<SecretValues>,
+  hosts: string[],
+): Promise<{ values: SecretValues; known: SecretValues; pending: Partial<SecretValues> }> {
+  const values = await completeSecrets({ ...known, ...pending }, hosts);
+  const split = (isPending: boolean) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => key in pending === isPending));
+  return { values, known: { ...values, ...known, ...split(false) }, pending: split(true) };
+}
+
+/** Writes a document into the stack's configuration file, encrypted. It travels by standard input. */
+function save(key: string, document: string): void {
   try {
-    execFileSync("pulumi", ["config", "set", "--secret", documentKey, "--stack", pulumi.getStack()], {
+    execFileSync("pulumi", ["config", "set", "--secret", key, "--stack", pulumi.getStack()], {
       input: document,
       stdio: ["pipe", "ignore", "pipe"],
     });
@@ -160,19 +177,27 @@ function save(document: string): void {
  */
 export async function loadSecrets(hosts: string[], own?: OwnCertificate): Promise<Secrets> {
   const config = new pulumi.Config("lakestack");
-  const document = config.get(documentKey);
-  const known = document === undefined ? {} : (JSON.parse(document) as Partial<SecretValues>);
-  const values = await completeSecrets(known, hosts);
-  const completed = JSON.stringify(values);
-  if (completed !== document) {
-    save(completed);
-    const renewed = known.trinoKey !== undefined && known.trinoKey !== values.trinoKey;
+  const read = (key: string) => {
+    const document = config.get(key);
+    return document === undefined ? undefined : (JSON.parse(document) as Partial<SecretValues>);
+  };
+  const [known = {}, rotation] = [read(documentKey), read(rotationKey)];
+  const completed = await completeRotation(known, rotation ?? {}, hosts);
+  const { values } = completed;
+  const changed = Object.entries({
+    [documentKey]: JSON.stringify(completed.known),
+    ...(rotation === undefined ? {} : { [rotationKey]: JSON.stringify(completed.pending) }),
+  }).filter(([key, document]) => document !== config.get(key));
+  for (const [key, document] of changed) save(key, document);
+  if (changed.length > 0) {
+    const before = { ...known, ...rotation };
+    const renewed = before.trinoKey !== undefined && before.trinoKey !== values.trinoKey;
     const what = renewed ? "Renewed the certificate" : "Generated the missing secrets";
     void pulumi.log.info(`${what} of stack ${pulumi.getStack()}; kept encrypted in its configuration.`);
   }
   const days = remainingDays(values.caCertificate);
   if (own === undefined && days < authorityWarningDays) void pulumi.log.warn(authorityWarning(days));
-  for (const key of chosen) {
+  for (const key of chosenSecrets) {
     const value = config.get(key);
     if (value === undefined) continue;
     if (value.length < leastPasswordLength)
@@ -187,7 +212,9 @@ export async function loadSecrets(hosts: string[], own?: OwnCertificate): Promis
       trinoKey: own.key,
       caCertificate: own.authority,
     });
-  return Object.fromEntries(
+  const secrets = Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key, pulumi.secret(value)]),
   ) as Secrets;
+  const former = rotation?.airflowFernetKey === undefined ? undefined : known.airflowFernetKey;
+  return former === undefined ? secrets : { ...secrets, formerFernetKey: pulumi.secret(former) };
 }

@@ -1,9 +1,13 @@
-"""Brings Airflow's database up to date, makes its administrator and pools, and asks for the tables of changed sources.
+"""
+Brings Airflow's database up to date and under the present Fernet key, makes its administrator and pools, and asks for
+the tables of changed sources.
 
 Runs before the API server, at every start. One process does it all: each `airflow` command would load Airflow anew.
 """
 
+import os
 import sys
+from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,13 +17,33 @@ from airflow.utils.db import initdb
 SOURCES_VARIABLE = "lakestack_sources"
 
 
-def main(username: str, password_file: Path) -> None:
+def main(username: str, password_file: Path, former_key_file: Path) -> None:
     """Does each step; all of them may be done again."""
+    former_key = read_key(former_key_file)
+    if former_key is not None:
+        # The present key is the first, which encrypts; both decrypt. Airflow reads them once, so this comes first of all.
+        os.environ["AIRFLOW__CORE__FERNET_KEY"] = f"{conf.get_mandatory_value('core', 'fernet_key')},{former_key}"
     initdb()
+    if former_key is not None:
+        encrypt_anew()
     ensure_administrator(username, password_file.read_text(encoding="utf-8").strip())
     sys.path.append(conf.get("core", "dags_folder"))
     ensure_pools()
     request_tables()
+
+
+def read_key(file: Path) -> str | None:
+    """The key in a file, or None where it holds a comment only."""
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return next((line for line in lines if line and not line.startswith("#")), None)
+
+
+def encrypt_anew() -> None:
+    """Encrypts connections, variables and triggers with the present Fernet key, whichever of the two they were under."""
+    from airflow.cli.commands.rotate_fernet_key_command import rotate_fernet_key
+
+    rotate_fernet_key(Namespace())
+    print("Encrypted what Airflow keeps with its present Fernet key", flush=True)
 
 
 def ensure_administrator(username: str, password: str) -> None:
@@ -86,4 +110,4 @@ def request_tables() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -11,6 +11,8 @@ export const jobsFolder = "/opt/lakestack/jobs";
 export const secretsFolder = "/run/secrets";
 export const sourcesFile = "/opt/lakestack/sources.json";
 export const caFile = "/etc/lakestack/ca.pem";
+/** Holds the Fernet key that Airflow's database may still be encrypted with; a comment, if there is none. */
+export const formerKeyFile = "/run/lakestack/former/fernet-key";
 /** Holds the URL that is told of runs that fail; absent, if none is. */
 export const webhookFile = `${secretsFolder}/failure-webhook`;
 

@@ -11,6 +11,7 @@ import {
   apiPort,
   caFile,
   folderFiles,
+  formerKeyFile,
   home,
   jobsFolder,
   logsPort,
@@ -89,7 +90,7 @@ export class Scheduler extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  /** The API server also brings the database up to date and makes the administrator, before it starts. */
+  /** The API server also brings the database up to date and makes the administrator, before it starts (scheduler/prepare.py). */
   private deployApi(args: SchedulerArgs): Deployment {
     return args.platform.deploy(
       this.process(args, {
@@ -99,9 +100,19 @@ export class Scheduler extends pulumi.ComponentResource {
           "/opt/lakestack/scheduler/prepare.py",
           args.user,
           `${secretsFolder}/airflow-password`,
+          formerKeyFile,
         ],
         command: ["airflow", "api-server"],
-        files: [{ path: `${secretsFolder}/airflow-password`, content: args.secrets.airflowPassword }],
+        files: [
+          { path: `${secretsFolder}/airflow-password`, content: args.secrets.airflowPassword },
+          // Live, so that it can be taken away again without another restart.
+          {
+            path: formerKeyFile,
+            content:
+              args.secrets.formerFernetKey ?? pulumi.secret("# Nothing is encrypted with another key.\n"),
+            live: true,
+          },
+        ],
         ports: [{ name: "http", port: apiPort, publish: args.port }],
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/monitor/health`],

@@ -1,21 +1,11 @@
 import { expect, test } from "vitest";
 import { runToSuccess } from "./airflow";
-import { container } from "./docker";
+import { keptDrivers } from "./drivers";
 import { put } from "./object-store";
 import { objectsOf } from "./sample-data";
 import { applications, historyUrl } from "./spark";
 import { counts } from "./trino";
 import { until } from "./until";
-
-/** Process IDs of the drivers that wait for jobs, or do one. */
-async function keptDrivers(): Promise<string[]> {
-  const { Titles, Processes } = (await container("airflow-scheduler").top()) as {
-    Titles: string[];
-    Processes: string[][];
-  };
-  const [pid, command] = [Titles.indexOf("PID"), Titles.indexOf("CMD")];
-  return Processes.filter((each) => each[command]?.includes("serve --socket")).map((each) => each[pid] ?? "");
-}
 
 test("small days are the work of one driver, which stays and makes an application of each", async () => {
   const days = ["2018-04-21", "2018-04-22", "2018-04-23"];

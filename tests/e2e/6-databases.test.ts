@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { execute } from "./docker";
+import { ask } from "./database";
 import { keptSecrets } from "./lakestack";
 
 const roles = ["airflow", "catalog"] as const;
@@ -11,22 +11,6 @@ beforeAll(async () => {
   passwords.catalog = secrets.catalogDatabasePassword;
   passwords.postgres = secrets.databasePassword;
 });
-
-/** What psql prints, asking by the address that services call; or what it is told when it is refused. */
-async function ask(role: string, password: string, database: string, statement: string): Promise<string> {
-  const psql = 'PGPASSWORD="$1" psql -qAtw -h database -U "$2" -d "$3" -c "$4" 2>&1 || true';
-  const output = await execute("database", [
-    "/bin/sh",
-    "-c",
-    psql,
-    "sh",
-    password,
-    role,
-    database,
-    statement,
-  ]);
-  return output.trim();
-}
 
 test("nobody but the administrator has rights on the server, and all passwords are kept as SCRAM verifiers", async () => {
   const found = await ask(

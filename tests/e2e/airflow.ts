@@ -33,10 +33,17 @@ export interface Trigger {
 }
 
 let token: string | undefined;
+let password = outputs.airflowPassword;
+
+/** Asks with another password from now on: the administrator's has changed. */
+export function usePassword(another: string): void {
+  password = another;
+  token = undefined;
+}
 
 /** Asks Airflow's REST interface as its administrator. */
 export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-  token ??= await login();
+  token ??= await login(password);
   const response = await fetch(`${outputs.airflowUrl}/api/v2${path}`, {
     method,
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -47,11 +54,12 @@ export async function ask<T>(method: string, path: string, body?: unknown): Prom
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }
 
-async function login(): Promise<string> {
+/** @returns a token for the REST interface. @throws with the HTTP status, when the password is refused. */
+export async function login(withPassword: string): Promise<string> {
   const response = await fetch(`${outputs.airflowUrl}/auth/token`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ username: outputs.airflowUser, password: outputs.airflowPassword }),
+    body: JSON.stringify({ username: outputs.airflowUser, password: withPassword }),
   });
   if (response.status !== 201) throw new Error(`Login: HTTP ${response.status} ${await response.text()}`);
   return ((await response.json()) as { access_token: string }).access_token;

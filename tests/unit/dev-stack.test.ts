@@ -6,6 +6,7 @@ import { readConfig } from "../../infra/config";
 import { callsOf } from "../../infra/connections";
 import { hashPassword } from "../../infra/password";
 import { tokenPublicKey } from "../../infra/catalog-tokens";
+import { rotatedKeys, rotations } from "../../infra/rotation";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
 import { trinoHosts } from "../../infra/services/trino";
@@ -51,10 +52,12 @@ function containers(): Map<string, ContainerInputs> {
   );
 }
 
-/** The container that brings Trino the files which may change while it runs. */
-function carrier(): ContainerInputs {
-  const found = registered.find(({ name, inputs }) => name === "trino-live" && inputs["start"] === false);
-  if (found === undefined) throw new Error("Nothing carries Trino's live files");
+/** The container that brings a service the files which may change while it runs. */
+function carrier(service = "trino"): ContainerInputs {
+  const found = registered.find(
+    ({ name, inputs }) => name === `${service}-live` && inputs["start"] === false,
+  );
+  if (found === undefined) throw new Error(`Nothing carries the live files of ${service}`);
   return found.inputs as unknown as ContainerInputs;
 }
 
@@ -220,6 +223,7 @@ describe("the dev stack", () => {
 
   it("keeps data in volumes, so that containers can be replaced", () => {
     expect(named("docker:index/volume:Volume").sort()).toEqual([
+      "airflow-api-live",
       "airflow-logs",
       "database",
       "object-store",
@@ -281,6 +285,28 @@ describe("the dev stack", () => {
     expect(files(container("trino")).filter((file) => file.startsWith("/etc/trino/access/"))).toEqual([]);
     // A renewed certificate is another carrier, and the same Trino.
     expect(JSON.stringify(container("trino").uploads)).not.toContain("PRIVATE KEY");
+  });
+
+  it("restarts for each secret the services that npm run rotate tells: those that were given it as a file", () => {
+    const plain = (service: string) => service.replace(/-\d+$/, "");
+    for (const [name, { restarts }] of rotations) {
+      const values = rotatedKeys([name]).map((key) => secrets[key]);
+      const holders = [...containers()]
+        .filter(([, { uploads }]) => values.some((value) => uploads.some((u) => u.content.includes(value))))
+        .map(([service]) => plain(service));
+      // Workers of Trino's are for Kubernetes.
+      const told = restarts.filter((service) => service !== "trino-worker");
+      expect([...new Set(holders)].sort(), name).toEqual(told.toSorted());
+    }
+  });
+
+  it("tells Airflow of no former key while no rotation is under way", () => {
+    expect(carrier("airflow-api").uploads).toEqual([
+      expect.objectContaining({
+        file: "/run/lakestack/former/fernet-key",
+        content: "# Nothing is encrypted with another key.\n",
+      }),
+    ]);
   });
 
   it("gives Airflow a login of its own to Trino, and not the administrator's", () => {
