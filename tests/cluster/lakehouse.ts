@@ -19,7 +19,7 @@ import { cluster, docker, kubectl, settings } from "./cluster";
 export const stackName = "cluster";
 export const namespace = "lakestack-test";
 /** Images that the stack's pods run. */
-const images = ["minio", "postgres", "nessie", "spark", "trino", "airflow"];
+const images = ["minio", "postgres", "nessie", "spark", "trino", "airflow", "gateway"];
 
 const configFile = path.join(projectFolder, `Pulumi.${stackName}.yaml`);
 const stateFolder = path.join(toolFolder, "cluster-state");

@@ -2,12 +2,21 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../infra/config";
-import { connections, contentsTask, loginsTask, outsideSources } from "../../infra/connections";
+import {
+  certificateWatch,
+  connections,
+  contentsTask,
+  gateways,
+  loginsTask,
+  outsideSources,
+} from "../../infra/connections";
 import type { Platform } from "../../infra/platform";
 import { DockerPlatform } from "../../infra/platforms/docker";
 import { KubernetesPlatform } from "../../infra/platforms/kubernetes";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues, Secrets } from "../../infra/secrets";
+import { CertificateWatch } from "../../infra/services/certificate-watch";
+import { Gateway } from "../../infra/services/gateway";
 import { anyRole, storeKeys } from "../../infra/services/object-storage";
 import { serviceLogins } from "../../infra/services/database-access";
 import type {
@@ -210,8 +219,17 @@ describe("both programs", () => {
       deployment: { ready: [] },
     };
     const database = { address: "database:5432", ...serviceLogins(secrets), deployment: { ready: [] } };
-    lakehouse(wiring, store, database);
+    const { trino } = lakehouse(wiring, store, database);
+    new CertificateWatch(certificateWatch, { platform: witness, image: "trino", trino });
     ownDatabase(wiring);
+    for (const name of Object.values(gateways))
+      new Gateway(name, {
+        platform: witness,
+        image: "gateway",
+        service: { host: "service", port: 1, healthPath: "/" },
+        port: 1,
+        after: { ready: [] },
+      });
     await settle();
   });
 
