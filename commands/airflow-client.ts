@@ -14,6 +14,8 @@ export interface TaskInstance {
   try_number: number;
   /** -1 for a task that is not one of several mapped ones. */
   map_index: number;
+  /** Where it runs or ran: name of the scheduler's instance. Empty before it has started. */
+  hostname: string;
 }
 
 /** Airflow answered, but not as hoped. */

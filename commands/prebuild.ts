@@ -5,8 +5,8 @@ import {
   type ImageBuild,
   imageBuilds,
   imageReference,
+  isForDocker,
   prepareBuilderContext,
-  testImages,
   withNeeds,
 } from "../infra/image-builds";
 import { ensureImage, ImageBuildError } from "../toolchain/docker-plugin/image-builder";
@@ -36,7 +36,7 @@ export async function prebuildImages(options: PrebuildOptions): Promise<Map<stri
   const all = imageBuilds({ baseImage });
   const builds =
     options.only === undefined
-      ? all.filter(({ name }) => forTests || !testImages.has(name))
+      ? all.filter(({ name }) => forTests || isForDocker(name))
       : withNeeds(options.only, all);
   const { mirrors } = prepareBuilderContext();
   // The first failure ends the others: their output would bury it.

@@ -97,6 +97,7 @@ const optionalText = {
     'a registry and a folder in it ("registry.example.com/lakestack"), or nothing',
   ],
   airflowHost: [/^[a-z0-9.-]*$/, "a host name, or nothing"],
+  objectStoreHost: [/^[a-z0-9.-]*$/, "a host name or address, or nothing"],
   ingressClass: [/^[a-z0-9.-]*$/, "the name of an ingress class, or nothing for the cluster's default"],
   ingressNamespace: [/^[a-z0-9-]*$/, "the name of a namespace, or nothing"],
   ingressTlsSecret: [/^[a-z0-9.-]*$/, "the name of a Secret, or nothing"],
@@ -282,13 +283,7 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
     }),
   };
 
-  read.faults.push(...portConflicts(result), ...plainDoors(result));
-  if (result.airflowDoor === "ingress" && result.airflowHost === "")
-    read.faults.push({
-      key: "airflowHost",
-      value: "",
-      expected: "the host name of the ingress (airflowDoor)",
-    });
+  read.faults.push(...portConflicts(result), ...plainDoors(result), ...namelessDoors(result));
   const { trinoIssuer, trinoCertificateFile } = result;
   if ((trinoIssuer !== "" || trinoCertificateFile !== "") && result.trinoAuthorityFile === "")
     read.faults.push({
@@ -310,17 +305,60 @@ const keysOf = <T extends object>(table: T) => Object.keys(table) as (keyof T & 
 
 /** Passwords and sessions would cross the network as they are: somebody has to say that nobody listens there. */
 function plainDoors(config: StackConfig): ConfigFault[] {
-  const { airflowDoor, objectStoreDoor, ingressTlsSecret, certificateIssuer } = config;
-  const withCertificate = ingressTlsSecret !== "" || certificateIssuer !== "";
-  const plain = [
-    ...(airflowDoor === "none" || (airflowDoor === "ingress" && withCertificate) ? [] : ["airflowDoor"]),
-    ...(objectStoreDoor === "none" ? [] : ["objectStoreDoor"]),
-  ];
-  if (plain.length === 0 || config.trustedNetwork) return [];
+  const { airflowDoor, ingressTlsSecret, certificateIssuer, trustedNetwork } = config;
+  if (airflowDoor !== "ingress" || ingressTlsSecret !== "" || certificateIssuer !== "" || trustedNetwork)
+    return [];
   const expected =
-    `true, for ${plain.join(" and ")} would be without TLS; or an ingress with ingressTlsSecret or ` +
-    "certificateIssuer for Airflow, and no door for the object store";
+    "true, for airflowDoor would be without TLS; or an ingress with ingressTlsSecret or certificateIssuer; or a " +
+    "load-balancer or node-port, which have TLS by themselves";
   return [{ key: "trustedNetwork", value: "false", expected }];
+}
+
+/** A service that has no TLS of its own, and whose door is for TCP as it comes. */
+export interface TcpDoor {
+  service: "airflow-api" | "object-store";
+  kind: "load-balancer" | "node-port";
+  /** Name or address that clients call it by. */
+  host: string;
+  /** Number at the door of a load balancer. */
+  port: number;
+}
+
+/** The doors of services without TLS of their own, other than an Ingress: a gateway stands there. */
+export function gatewayDoors(config: StackConfig): TcpDoor[] {
+  if (config.trustedNetwork) return [];
+  const door = (
+    service: TcpDoor["service"],
+    kind: StackConfig["airflowDoor"],
+    host: string,
+    port: number,
+  ): TcpDoor[] => (kind === "load-balancer" || kind === "node-port" ? [{ service, kind, host, port }] : []);
+  return [
+    ...door("airflow-api", config.airflowDoor, config.airflowHost, config.airflowPort),
+    // A store of others has doors of its own.
+    ...(config.objectStoreEndpoint === ""
+      ? door("object-store", config.objectStoreDoor, config.objectStoreHost, config.objectStorePort)
+      : []),
+  ];
+}
+
+/** A certificate is for a name. */
+function namelessDoors(config: StackConfig): ConfigFault[] {
+  const keys = { "airflow-api": "airflow", "object-store": "objectStore" } as const;
+  const fault = (key: string, expected: string) => ({ key, value: "", expected });
+  return [
+    ...(config.airflowDoor === "ingress" && config.airflowHost === ""
+      ? [fault("airflowHost", "the host name of the ingress (airflowDoor)")]
+      : []),
+    ...gatewayDoors(config)
+      .filter(({ host }) => host === "")
+      .map(({ service }) =>
+        fault(
+          `${keys[service]}Host`,
+          `the name or address that clients call the door by (${keys[service]}Door): its certificate is for that`,
+        ),
+      ),
+  ];
 }
 
 /** Two services can't answer at one port. Spark's workers take a range. */

@@ -5,11 +5,17 @@ type Callers = Record<string, readonly string[]>;
 export const contentsTask = "object-store-contents";
 export const loginsTask = "database-logins";
 
+/** What asks Trino for its certificate, where somebody is told of the days that are left. */
+export const certificateWatch = "certificate-watch";
+
 /** Where sources lie that are not in the stack's own object store. */
 export const outsideSources = "outside-sources";
 
 /** Who is told of lineage, where that is not the object store. */
 export const lineageReceiver = "lineage-receiver";
+
+/** What ends TLS at the door of a service that has none of its own, by the service. */
+export const gateways = { "airflow-api": "airflow-gateway", "object-store": "object-store-gateway" } as const;
 
 const airflow = ["airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"] as const;
 
@@ -30,15 +36,18 @@ export const connections: Readonly<Record<string, Callers>> = {
       "spark-worker",
       "spark-history",
       "airflow-scheduler",
+      gateways["object-store"],
     ],
   },
   database: { postgresql: [loginsTask, "catalog", ...airflow] },
   catalog: { iceberg: ["trino", "trino-worker", "spark-worker", "airflow-scheduler"] },
   "spark-master": { rpc: ["spark-worker", "airflow-scheduler"] },
   "spark-worker": { rpc: ["spark-master"], blocks: ["spark-worker", "airflow-scheduler"] },
-  trino: { https: ["airflow-scheduler"], internal: ["trino-worker"] },
+  trino: { https: ["airflow-scheduler", certificateWatch], internal: ["trino-worker"] },
   "trino-worker": { internal: ["trino", "trino-worker"] },
-  "airflow-api": { http: ["airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"] },
+  "airflow-api": {
+    http: ["airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", gateways["airflow-api"]],
+  },
   "airflow-scheduler": {
     "driver-rpc": ["spark-master", "spark-worker"],
     "driver-blocks": ["spark-worker"],

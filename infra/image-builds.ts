@@ -23,6 +23,12 @@ export interface ImageBuild {
 /** Images that no service runs: only tests have them built. */
 export const testImages: ReadonlySet<string> = new Set(["checks", "moto"]);
 
+/** Images that only clusters run. */
+const clusterImages: ReadonlySet<string> = new Set(["gateway"]);
+
+/** Whether a stack in Docker runs this image. */
+export const isForDocker = (name: string) => !testImages.has(name) && !clusterImages.has(name);
+
 export interface ImageSources {
   /** Image under all others. Default: `LAKESTACK_BASE_IMAGE`, which is set where no registry answers, else the pinned Debian. */
   baseImage?: string;

@@ -4,8 +4,8 @@ import {
   buildArguments,
   imageBuilds,
   imageReference,
+  isForDocker,
   prepareBuilderContext,
-  testImages,
   withNeeds,
 } from "./image-builds";
 
@@ -16,7 +16,7 @@ export interface ImagesArgs {
   stack: string;
   /** Image under all others. Default: `LAKESTACK_BASE_IMAGE`, which is set where no registry answers, else the pinned Debian. */
   baseImage?: string;
-  /** Images to build, for example `["trino"]`; what they need is built, too. Default: all but those that only tests run. */
+  /** Images to build, for example `["trino"]`; what they need is built, too. Default: those of a stack in Docker. */
   only?: string[];
 }
 
@@ -29,7 +29,7 @@ export class Images extends pulumi.ComponentResource {
     const { stack, baseImage } = args;
     const host = prepareBuilderContext();
     const builds = imageBuilds({ baseImage });
-    const wanted = args.only ?? builds.map((build) => build.name).filter((image) => !testImages.has(image));
+    const wanted = args.only ?? builds.map((build) => build.name).filter(isForDocker);
 
     for (const build of withNeeds(wanted, builds)) {
       const isBuilder = build.name === "builder";

@@ -68,6 +68,9 @@ const table = {
   caKey: { with: "caCertificate" },
   trinoCertificate: { opens: "Trino's certificate", restarts: [] },
   trinoKey: { with: "trinoCertificate" },
+  gatewayCertificate: { with: "caCertificate" },
+  gatewayKey: { with: "caCertificate" },
+  gatewayAuthority: { with: "caCertificate" },
 } as const satisfies Record<keyof SecretValues, Rotated | Follows>;
 
 type Table = typeof table;
@@ -129,6 +132,7 @@ export async function newValues(
   const completed = await completeSecrets(
     Object.fromEntries(kept) as Partial<SecretValues>,
     hostsOf(known.trinoCertificate),
+    known.gatewayCertificate === undefined ? [] : hostsOf(known.gatewayCertificate),
   );
   const changed = Object.entries(completed).filter((entry) => isNew(entry) || entry[0] in pending);
   return Object.fromEntries(changed) as PendingRotation;

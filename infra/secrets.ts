@@ -48,6 +48,11 @@ export interface SecretValues {
   caKey: string;
   trinoCertificate: string;
   trinoKey: string;
+  /** Of the doors of services that have no TLS of their own; not there without such doors. */
+  gatewayCertificate?: string;
+  gatewayKey?: string;
+  /** PEM of the authority that has signed that one. */
+  gatewayAuthority?: string;
 }
 
 /** The same, each marked as a secret. */
@@ -75,6 +80,7 @@ export const withNewCertificate = (known: SecretValues, authority: boolean): Pro
   completeSecrets(
     { ...known, trinoKey: "", ...(authority ? { caKey: "" } : {}) },
     hostsOf(known.trinoCertificate),
+    known.gatewayCertificate === undefined ? [] : hostsOf(known.gatewayCertificate),
   );
 
 /**
@@ -82,9 +88,14 @@ export const withNewCertificate = (known: SecretValues, authority: boolean): Pro
  * expire or are another key's; keeps everything else. The authority is kept until it has ended, for each client would have to learn of another.
  *
  * @param hosts names that clients may call Trino by.
+ * @param gatewayHosts the same of the doors whose TLS a gateway ends. Default none: then nothing is made for them.
  */
-export async function completeSecrets(known: Partial<SecretValues>, hosts: string[]): Promise<SecretValues> {
-  const secrets = {
+export async function completeSecrets(
+  known: Partial<SecretValues>,
+  hosts: string[],
+  gatewayHosts: string[] = [],
+): Promise<SecretValues> {
+  const secrets: SecretValues = {
     trinoPassword: generatePassword(),
     airflowPassword: generatePassword(),
     objectStorePassword: generatePassword(),
@@ -117,12 +128,8 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     const authority = await createAuthority("Lakestack local authority");
     Object.assign(secrets, { caCertificate: authority.certificate, caKey: authority.key, trinoKey: "" });
   }
-  if (
-    secrets.trinoKey === "" ||
-    remainingDays(secrets.trinoCertificate) < renewalDays ||
-    !covers(secrets.trinoCertificate, hosts)
-  ) {
-    const authority = { certificate: secrets.caCertificate, key: secrets.caKey };
+  const authority = { certificate: secrets.caCertificate, key: secrets.caKey };
+  if (secrets.trinoKey === "" || !isGood(secrets.trinoCertificate, hosts)) {
     const server = await createCertificate(authority, hosts);
     Object.assign(secrets, { trinoCertificate: server.certificate, trinoKey: server.key });
   }
@@ -132,8 +139,22 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     if (!isTokenGood(secrets[name], secrets.catalogTokenKey, caller))
       secrets[name] = signToken(secrets.catalogTokenKey, caller);
   }
+  const { gatewayCertificate = "", gatewayAuthority } = secrets;
+  if (
+    gatewayHosts.length > 0 &&
+    (gatewayAuthority !== authority.certificate || !isGood(gatewayCertificate, gatewayHosts))
+  ) {
+    const server = await createCertificate(authority, gatewayHosts);
+    secrets.gatewayCertificate = server.certificate;
+    secrets.gatewayKey = server.key;
+    secrets.gatewayAuthority = authority.certificate;
+  }
   return secrets;
 }
+
+/** Whether a certificate is for these names, and not about to end. */
+const isGood = (certificate: string, hosts: string[]) =>
+  remainingDays(certificate) >= renewalDays && covers(certificate, hosts);
 
 /**
  * Completes the secrets while some of them are on their way in.
@@ -144,8 +165,9 @@ export async function completeRotation(
   known: Partial<SecretValues>,
   pending: Partial<SecretValues>,
   hosts: string[],
+  gatewayHosts: string[] = [],
 ): Promise<{ values: SecretValues; known: SecretValues; pending: Partial<SecretValues> }> {
-  const values = await completeSecrets({ ...known, ...pending }, hosts);
+  const values = await completeSecrets({ ...known, ...pending }, hosts, gatewayHosts);
   const split = (isPending: boolean) =>
     Object.fromEntries(Object.entries(values).filter(([key]) => key in pending === isPending));
   return { values, known: { ...values, ...known, ...split(false) }, pending: split(true) };
@@ -171,18 +193,24 @@ function save(key: string, document: string): void {
 /**
  * The stack's secrets: read from its encrypted configuration, generated there at first use.
  *
+ * @param hosts names that clients may call Trino by.
  * @param own in place of the stack's certificate and authority, which are kept all the same.
+ * @param gatewayHosts names that clients may call the doors by whose TLS a gateway ends.
  *
  * Generation can't wait for a resource: a preview shows the same values that the update will use.
  */
-export async function loadSecrets(hosts: string[], own?: OwnCertificate): Promise<Secrets> {
+export async function loadSecrets(
+  hosts: string[],
+  own?: OwnCertificate,
+  gatewayHosts: string[] = [],
+): Promise<Secrets> {
   const config = new pulumi.Config("lakestack");
   const read = (key: string) => {
     const document = config.get(key);
     return document === undefined ? undefined : (JSON.parse(document) as Partial<SecretValues>);
   };
   const [known = {}, rotation] = [read(documentKey), read(rotationKey)];
-  const completed = await completeRotation(known, rotation ?? {}, hosts);
+  const completed = await completeRotation(known, rotation ?? {}, hosts, gatewayHosts);
   const { values } = completed;
   const changed = Object.entries({
     [documentKey]: JSON.stringify(completed.known),
@@ -191,7 +219,9 @@ export async function loadSecrets(hosts: string[], own?: OwnCertificate): Promis
   for (const [key, document] of changed) save(key, document);
   if (changed.length > 0) {
     const before = { ...known, ...rotation };
-    const renewed = before.trinoKey !== undefined && before.trinoKey !== values.trinoKey;
+    const renewed = (["trinoKey", "gatewayKey"] as const).some(
+      (key) => before[key] !== undefined && before[key] !== values[key],
+    );
     const what = renewed ? "Renewed the certificate" : "Generated the missing secrets";
     void pulumi.log.info(`${what} of stack ${pulumi.getStack()}; kept encrypted in its configuration.`);
   }

@@ -1,6 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../infra/config";
-import { contentsTask, loginsTask, outsideSources } from "../infra/connections";
+import {
+  certificateWatch,
+  contentsTask,
+  gateways,
+  lineageReceiver,
+  loginsTask,
+  outsideSources,
+} from "../infra/connections";
 import { Images } from "../infra/images";
 import { DockerPlatform, loopback } from "../infra/platforms/docker";
 import { readOwnCertificate } from "../infra/own-certificate";
@@ -25,6 +32,9 @@ export async function dev(config: StackConfig): Promise<StackOutputs> {
       contentsTask,
       loginsTask,
       outsideSources,
+      lineageReceiver,
+      certificateWatch,
+      ...Object.values(gateways),
       ...(config.trinoWorkers === 0 ? ["trino-worker"] : []),
     ],
   });

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { preloadedImages, pushedImages } from "../infra/cluster-images";
-import type { StackConfig } from "../infra/config";
-import { outsideSources } from "../infra/connections";
+import type { StackConfig, TcpDoor } from "../infra/config";
+import { gateways, outsideSources } from "../infra/connections";
 import { KubernetesPlatform } from "../infra/platforms/kubernetes";
 import type { Door, Outside } from "../infra/platforms/kubernetes";
 import { readOwnCertificate } from "../infra/own-certificate";
@@ -17,6 +17,7 @@ import { calledNames, trinoHosts } from "../infra/services/trino";
 import type { TrinoCertificate } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
 import type { Source } from "../infra/sources";
+import { gatewayHosts, gatewaySecrets, issueCertificate, openGateways } from "./gateways";
 import { lakehouse, outsideLineage, ownDatabase, ownObjectStore, portOf, stackOutputs } from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
 
@@ -27,7 +28,7 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
   const sources = loadSources(config.sourcesFile);
   const hosts = [...trinoHosts(stack), ...clusterNames("trino", namespace), ...config.trinoHosts];
   const own = readOwnCertificate(config, [...calledNames, ...config.trinoHosts]);
-  const secrets = await loadSecrets(hosts, own);
+  const secrets = await loadSecrets(hosts, own, gatewayHosts(config));
 
   const provider = new kubernetes.Provider("cluster", {
     context: config.kubernetesContext === "" ? undefined : config.kubernetesContext,
@@ -45,10 +46,12 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
     requests: { cpuMilli: config.cpuRequest, memoryPercent: config.memoryRequestPercent },
     doors: doors(config),
     outside: outside(config, sources),
-    mountedSecrets:
-      config.trinoIssuer === ""
+    mountedSecrets: {
+      ...gatewaySecrets(config),
+      ...(config.trinoIssuer === ""
         ? {}
-        : { trino: [{ folder: certificateFolder, secretName: certificateSecret }] },
+        : { trino: [{ folder: certificateFolder, secretName: certificateSecret }] }),
+    },
   });
   const trinoCertificate =
     config.trinoIssuer === "" ? undefined : issuedCertificate(config, hosts, platform, provider);
@@ -75,7 +78,9 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
         });
   const database: DatabaseAccess =
     config.databaseAddress === "" ? ownDatabase(wiring) : outsideDatabase(wiring, platform);
-  const { catalog, trino } = lakehouse(wiring, objectStore, database);
+  const { catalog, trino, scheduler } = lakehouse(wiring, objectStore, database);
+  const behind = { "airflow-api": scheduler.deployment, "object-store": objectStore.deployment };
+  openGateways(wiring, behind, { platform, provider });
 
   const inside = (service: string) => `${service}.${namespace}.svc`;
   return {
@@ -85,13 +90,14 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
       trinoPort: config.trinoHosts.length === 0 ? trino.port : config.trinoPort,
       airflowUrl: airflowUrl(config, inside("airflow-api")),
       sparkMasterUrl: `http://${inside("spark-master")}:8080`,
-      objectStoreUrl:
-        config.objectStoreEndpoint === ""
-          ? `http://${inside("object-store")}:9000`
-          : config.objectStoreEndpoint,
+      objectStoreUrl: objectStoreUrl(config, inside("object-store")),
       catalogUrl: catalog.uri.replace("//catalog:", `//${inside("catalog")}:`),
     }),
     kubernetesNamespace: platform.namespace,
+    // Public by nature, as that of Trino.
+    ...(secrets.gatewayAuthority === undefined || gatewayHosts(config).length === 0
+      ? {}
+      : { gatewayAuthority: pulumi.unsecret(secrets.gatewayAuthority) }),
   };
 }
 
@@ -105,25 +111,8 @@ function issuedCertificate(
   platform: KubernetesPlatform,
   provider: kubernetes.Provider,
 ): TrinoCertificate {
-  const isAddress = (host: string) => /^[\d.]+$/.test(host);
-  new kubernetes.apiextensions.CustomResource(
-    "trino-certificate",
-    {
-      apiVersion: "cert-manager.io/v1",
-      kind: "Certificate",
-      metadata: { name: certificateSecret, namespace: platform.namespace },
-      spec: {
-        secretName: certificateSecret,
-        dnsNames: hosts.filter((host) => !isAddress(host)),
-        ipAddresses: hosts.filter(isAddress),
-        issuerRef: { group: "cert-manager.io", kind: "ClusterIssuer", name: config.trinoIssuer },
-        // Key and certificate in one file, as Trino reads them.
-        additionalOutputFormats: [{ type: "CombinedPEM" }],
-        privateKey: { algorithm: "ECDSA", encoding: "PKCS8", size: 256 },
-      },
-    },
-    { parent: platform, provider },
-  );
+  const { trinoIssuer: issuer } = config;
+  issueCertificate({ name: certificateSecret, hosts, issuer }, { platform, provider });
   return {
     file: `${certificateFolder}/tls-combined.pem`,
     authority: readFileSync(config.trinoAuthorityFile, "utf8"),
@@ -138,21 +127,32 @@ const clusterNames = (service: string, namespace: string) =>
 function airflowUrl(config: StackConfig, inside: string): string {
   const { airflowDoor, airflowHost, airflowPort } = config;
   if (airflowHost === "" || airflowDoor === "none") return `http://${inside}:8080`;
-  if (airflowDoor !== "ingress") return `http://${airflowHost}:${airflowPort}`;
+  if (airflowDoor !== "ingress")
+    return `${config.trustedNetwork ? "http" : "https"}://${airflowHost}:${airflowPort}`;
   const tls = config.ingressTlsSecret !== "" || config.certificateIssuer !== "";
   return `${tls ? "https" : "http"}://${airflowHost}`;
+}
+
+/** The same for the S3 API. */
+function objectStoreUrl(config: StackConfig, inside: string): string {
+  const { objectStoreEndpoint, objectStoreDoor, objectStoreHost, objectStorePort } = config;
+  if (objectStoreEndpoint !== "") return objectStoreEndpoint;
+  if (objectStoreHost === "" || objectStoreDoor === "none") return `http://${inside}:9000`;
+  return `${config.trustedNetwork ? "http" : "https"}://${objectStoreHost}:${objectStorePort}`;
 }
 
 function doors(config: StackConfig): Record<string, Door> {
   const given = (value: string) => (value === "" ? undefined : value);
   const page = config.airflowDoor;
+  // Without TLS they are called themselves.
+  const tcp = (service: TcpDoor["service"]) => (config.trustedNetwork ? service : gateways[service]);
   const all: Record<string, Door | undefined> = {
     trino: tcpDoor(config.trinoDoor, config.trinoSourceRanges),
-    "object-store": tcpDoor(config.objectStoreDoor),
-    "airflow-api":
-      page !== "ingress"
-        ? tcpDoor(page)
-        : {
+    [tcp("object-store")]: tcpDoor(config.objectStoreDoor),
+    ...(page !== "ingress"
+      ? { [tcp("airflow-api")]: tcpDoor(page) }
+      : {
+          "airflow-api": {
             kind: "ingress",
             host: config.airflowHost,
             className: given(config.ingressClass),
@@ -160,6 +160,7 @@ function doors(config: StackConfig): Record<string, Door> {
             issuer: given(config.certificateIssuer),
             controllerNamespace: given(config.ingressNamespace),
           },
+        }),
   };
   const open = Object.entries(all).filter((entry): entry is [string, Door] => entry[1] !== undefined);
   return Object.fromEntries(open);

@@ -8,11 +8,12 @@ import { type Foundation, makeFoundation, storageClass } from "../infra/aws/foun
 import { placement } from "../infra/aws/placement";
 import { Registry } from "../infra/aws/registry";
 import type { StackConfig } from "../infra/config";
-import { outsideSources } from "../infra/connections";
+import { certificateWatch, outsideSources } from "../infra/connections";
 import { imageBuilds, Images } from "../infra/images";
 import { KubernetesPlatform } from "../infra/platforms/kubernetes";
 import type { Door } from "../infra/platforms/kubernetes";
 import { loadSecrets } from "../infra/secrets";
+import { CertificateWatch, daysField } from "../infra/services/certificate-watch";
 import { OutsideDatabase } from "../infra/services/database-access";
 import type { ObjectStorage } from "../infra/services/object-storage";
 import { trinoHosts } from "../infra/services/trino";
@@ -56,6 +57,8 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
   const wiring: Wiring = { config, platform, secrets, sources, image: (name) => registry.ref(name) };
   const { catalog, trino } = lakehouse(wiring, s3(foundation), database(wiring, foundation, platform));
 
+  new CertificateWatch(certificateWatch, { platform, trino, image: registry.ref("trino") });
+
   const ways = new Doors(
     "doors",
     {
@@ -74,6 +77,7 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
       applicationLog: foundation.observability.groups.application,
       databaseId: foundation.database.instance.identifier,
       databaseDiskGiB: aws.sizes.databaseDisk,
+      certificateDays: { workload: certificateWatch, field: daysField },
       certificateArn: ways.certificateArn,
       email: aws.alarmEmail,
     },

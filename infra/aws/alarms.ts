@@ -11,6 +11,8 @@ export interface AlarmsArgs {
   applicationLog: cloudwatch.LogGroup;
   databaseId: pulumi.Input<string>;
   databaseDiskGiB: number;
+  /** Who writes how many days Trino's own certificate has left, and in which field of a line of JSON. */
+  certificateDays: { workload: string; field: string };
   /** Certificate of the doors, if there is one. */
   certificateArn?: pulumi.Input<string>;
   email?: string;
@@ -32,12 +34,29 @@ interface Alarm {
   missing?: "breaching";
 }
 
-/** Values counted in what containers write: pattern by metric (CloudWatch's filter syntax). */
-const counted: Record<string, string> = {
-  SchedulerLines: `{ $.kubernetes.pod_name = "airflow-scheduler*" }`,
-  FailedRuns: `{ $.kubernetes.pod_name = "airflow-scheduler*" && $.log = "*Marking run*failed*" }`,
-  CatalogErrors: `{ $.kubernetes.pod_name = "catalog*" && $.log = "* ERROR *" }`,
-};
+/** What is made of what containers write: the lines that count, and the number that each stands for. */
+interface LogMetric {
+  /** CloudWatch's filter syntax. */
+  pattern: string;
+  /** Default 1: lines are counted. */
+  value?: string;
+}
+
+function logMetrics({ certificateDays }: AlarmsArgs): Record<string, LogMetric> {
+  // CloudWatch's agent keeps what is in a line of JSON below this name, beside the line itself.
+  const days = `$.log_processed.${certificateDays.field}`;
+  return {
+    SchedulerLines: { pattern: `{ $.kubernetes.pod_name = "airflow-scheduler*" }` },
+    FailedRuns: {
+      pattern: `{ $.kubernetes.pod_name = "airflow-scheduler*" && $.log = "*Marking run*failed*" }`,
+    },
+    CatalogErrors: { pattern: `{ $.kubernetes.pod_name = "catalog*" && $.log = "* ERROR *" }` },
+    TrinoCertificateDays: {
+      pattern: `{ $.kubernetes.pod_name = "${certificateDays.workload}*" && ${days} = * }`,
+      value: days,
+    },
+  };
+}
 
 const gib = 1024 ** 3;
 
@@ -49,14 +68,14 @@ export class Alarms extends pulumi.ComponentResource {
     super("lakestack:aws:Alarms", name, {}, options);
     this.topic = this.makeTopic(args);
     const own = `Lakestack/${args.account.prefix}`;
-    for (const [metric, pattern] of Object.entries(counted)) {
+    for (const [metric, { pattern, value = "1" }] of Object.entries(logMetrics(args))) {
       new cloudwatch.LogMetricFilter(
         metric,
         {
           name: metric,
           logGroupName: args.applicationLog.name,
           pattern,
-          metricTransformation: { namespace: own, name: metric, value: "1" },
+          metricTransformation: { namespace: own, name: metric, value },
         },
         { parent: this },
       );
@@ -169,6 +188,13 @@ function alarms(own: string, args: AlarmsArgs): Record<string, Alarm> {
         "The database's processors have been nine tenths busy for half an hour: the catalog and Airflow are slow.",
       ...{ namespace: "AWS/RDS", metric: "CPUUtilization", dimensions: database, statistic: "Average" },
       ...{ when: "GreaterThanOrEqualToThreshold", threshold: 90, period: 300, periods: 6 },
+    },
+    "trino-certificate-days": {
+      meaning:
+        "The certificate that Trino shows inside the cluster ends in less than three weeks, or Trino has shown none for six " +
+        "hours. pulumi up renews it. kubectl logs deploy/certificate-watch",
+      ...{ namespace: own, metric: "TrinoCertificateDays", statistic: "Minimum", when: "LessThanThreshold" },
+      ...{ threshold: 21, period: 21_600, periods: 1, missing: "breaching" },
     },
     ...(args.certificateArn === undefined
       ? {}

@@ -26,9 +26,9 @@ export interface ObjectStoreArgs {
   contents: ContentsMaker;
 }
 
-const apiPort = 9000;
+export const storePort = 9000;
 const consolePort = 9090;
-const host = "object-store";
+export const storeHost = "object-store";
 
 /** Buckets of every stack: the tables, the sample data, Spark's event logs, lineage. */
 export const buckets = {
@@ -41,7 +41,7 @@ export const buckets = {
 /** The S3 object store: MinIO on one volume, with its buckets and an identity for each service. */
 export class ObjectStore extends pulumi.ComponentResource implements ObjectStorage {
   /** Endpoint on the stack's network. */
-  readonly endpoint = `http://${host}:${apiPort}`;
+  readonly endpoint = `http://${storeHost}:${storePort}`;
   readonly region = "us-east-1";
   readonly pathStyle = true;
   readonly buckets = buckets;
@@ -56,12 +56,12 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
 
     const service = platform.deploy(
       {
-        name: host,
+        name: storeHost,
         image: args.image,
         command: [
           "minio",
           "server",
-          `--address=:${apiPort}`,
+          `--address=:${storePort}`,
           ...(args.consolePort === undefined ? [] : [`--console-address=:${consolePort}`]),
           "/data",
         ],
@@ -75,14 +75,14 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
           },
         ],
         ports: [
-          { name: "s3", port: apiPort, publish: args.port },
+          { name: "s3", port: storePort, publish: args.port },
           ...(args.consolePort === undefined
             ? []
             : [{ name: "console", port: consolePort, publish: args.consolePort }]),
         ],
         volumes: [{ name: "object-store", path: "/data", sizeGiB: args.sizeGiB }],
         health: {
-          command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/minio/health/ready`],
+          command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${storePort}/minio/health/ready`],
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },

@@ -19,7 +19,7 @@ import { cluster, docker, kubectl, settings } from "./cluster";
 export const stackName = "cluster";
 export const namespace = "lakestack-test";
 /** Images that the stack's pods run. */
-const images = ["minio", "postgres", "nessie", "spark", "trino", "airflow"];
+const images = ["minio", "postgres", "nessie", "spark", "trino", "airflow", "gateway"];
 
 const configFile = path.join(projectFolder, `Pulumi.${stackName}.yaml`);
 const stateFolder = path.join(toolFolder, "cluster-state");
@@ -59,7 +59,7 @@ function published(port: number): string {
 
 export const airflowUrl = `http://${published(8081)}`;
 export const storeUrl = `http://${published(9000)}`;
-const trinoUrl = `https://${published(8443)}`;
+export const trinoUrl = `https://${published(8443)}`;
 
 /** A machine, a cluster with the images, and a configured stack. */
 export class Lakehouse {
@@ -109,6 +109,11 @@ export class Lakehouse {
 
   async outputs(): Promise<StackOutputs> {
     return stackOutputs(await this.cli().outputs());
+  }
+
+  /** An output that only stacks on a cluster have. */
+  async output(name: string): Promise<string> {
+    return String((await this.cli().outputs())[name]);
   }
 
   /** The state as it lies on the disk. */

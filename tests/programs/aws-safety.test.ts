@@ -261,6 +261,7 @@ describe("the stack on AWS: images, logs, alarms", () => {
       "database-disk",
       "failed-runs",
       "scheduler-silent",
+      "trino-certificate-days",
     ]);
     for (const { inputs: alarm } of alarms) expect(alarm["alarmActions"]).toHaveLength(1);
     expect(open.ofType("aws:cloudwatch/metricAlarm:MetricAlarm").map(({ name }) => name)).toContain(

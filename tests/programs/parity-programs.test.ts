@@ -34,16 +34,13 @@ const onlyOnKubernetes: Record<string, string> = {
     memoryRequestPercent: "see cpuRequest",
   },
   ...{ trinoHosts: ofDoors, trinoDoor: ofDoors, trinoSourceRanges: ofDoors, objectStoreDoor: ofDoors },
-  ...{ airflowDoor: ofDoors, airflowHost: ofDoors },
+  ...{ airflowDoor: ofDoors, airflowHost: ofDoors, objectStoreHost: ofDoors, trustedNetwork: ofDoors },
   ...{ trinoIssuer: ofCertificates, certificateIssuer: ofCertificates },
   ...{ ingressClass: ofCertificates, ingressNamespace: ofCertificates, ingressTlsSecret: ofCertificates },
   ...{ objectStoreEndpoint: ofOthers, objectStoreRegion: ofOthers, objectStorePathStyle: ofOthers },
   ...{ warehouseBucket: ofOthers, sourceBucket: ofOthers, eventsBucket: ofOthers, lineageBucket: ofOthers },
   ...{ databaseAddress: ofOthers, databaseAdministrator: ofOthers, databaseAuthoritiesFile: ofOthers },
 };
-/** Read where the configuration is checked, and by no program. */
-const checkedOnly = ["trustedNetwork"];
-
 const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-parity-"));
 const pem = path.join(folder, "authority.pem");
 let secrets: string;
@@ -114,7 +111,7 @@ describe("the programs of the laptop and of the cluster", () => {
     const only = all.filter((key) => onCluster.has(key) && !docker.read.has(key));
     expect(only.sort()).toEqual(Object.keys(onlyOnKubernetes).sort());
     expect(all.filter((key) => docker.read.has(key) && !onCluster.has(key))).toEqual([]);
-    expect(all.filter((key) => !docker.read.has(key) && !onCluster.has(key))).toEqual(checkedOnly);
+    expect(all.filter((key) => !docker.read.has(key) && !onCluster.has(key))).toEqual([]);
   });
 });
 

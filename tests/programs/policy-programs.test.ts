@@ -11,7 +11,7 @@ import { dev } from "../../stacks/dev";
 import { kubernetesStack } from "../../stacks/kubernetes";
 import { configure, recordResources, settle } from "../unit/registered";
 import { verdict } from "../unit/verdict";
-import { doors, hosts, others } from "./variants";
+import { doors, gatewayDoors, hosts, others } from "./variants";
 
 vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
@@ -81,6 +81,7 @@ describe("the whole program on Kubernetes", () => {
   it.each([
     ["as it is", {}],
     ["with its doors open", doors(pem)],
+    ["with gateways at its doors", gatewayDoors],
     ["with a store and a database of others", others(pem)],
     ["with images from a registry", { imageRegistry: "registry.example.com/lake" }],
   ])("%s breaks no rule of the policy pack", async (_, values) => {

@@ -15,6 +15,12 @@ export const doors = (pem: string) => ({
   ...{ objectStoreConsole: "true", publishCatalog: "true" },
 });
 
+/** Doors of Airflow and of the object store that gateways stand at. cert-manager makes their certificates. */
+export const gatewayDoors = {
+  ...{ airflowDoor: "load-balancer", airflowHost: "airflow.example.org", certificateIssuer: "public" },
+  ...{ objectStoreDoor: "load-balancer", objectStoreHost: "s3.example.org" },
+};
+
 /**
  * The object store and the database are somebody else's.
  *

@@ -128,6 +128,7 @@ describe("what a pipeline is doing", () => {
     state,
     try_number,
     map_index: -1,
+    hostname: "",
   });
 
   test("is the number of tasks done and the one that runs", () => {

@@ -68,7 +68,7 @@ class AirflowServer {
       const state = found === "failed" ? "failed" : "running";
       return {
         status: 200,
-        body: { task_instances: [{ task_id: "ingest", state, try_number: 1, map_index: -1 }] },
+        body: { task_instances: [{ task_id: "ingest", state, try_number: 1, map_index: -1, hostname: "" }] },
       };
     }
     if (found === undefined) return { status: 404, body: {} };

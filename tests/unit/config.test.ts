@@ -78,27 +78,30 @@ describe("the stack's configuration", () => {
   });
 
   it("opens no door without TLS unless the network is said to be trusted", () => {
-    const plain: Record<string, string>[] = [
-      { airflowDoor: "load-balancer" },
-      { airflowDoor: "node-port" },
-      { airflowDoor: "ingress", airflowHost: "airflow.example.org" },
-      { objectStoreDoor: "load-balancer" },
-    ];
-    for (const door of plain) {
-      expect(faultsOf(door)).toMatch(
-        /lakestack:trustedNetwork is "false", expected true, for \w+Door would be/,
-      );
-      expect(readConfig(configured({ ...door, trustedNetwork: "true" })).trustedNetwork).toBe(true);
-    }
-    expect(faultsOf({ airflowDoor: "node-port", objectStoreDoor: "node-port" })).toContain(
-      "airflowDoor and objectStoreDoor would be without TLS",
+    const plain = { airflowDoor: "ingress", airflowHost: "airflow.example.org" };
+    expect(faultsOf(plain)).toMatch(
+      /lakestack:trustedNetwork is "false", expected true, for airflowDoor would be without TLS/,
     );
+    expect(readConfig(configured({ ...plain, trustedNetwork: "true" })).trustedNetwork).toBe(true);
     const withTls = {
       airflowDoor: "ingress",
       airflowHost: "airflow.example.org",
       certificateIssuer: "public",
     };
     expect(readConfig(configured({ ...withTls, trinoDoor: "load-balancer" })).trustedNetwork).toBe(false);
+  });
+
+  it.each([
+    ["airflowDoor", "airflowHost"],
+    ["objectStoreDoor", "objectStoreHost"],
+  ])("asks for the name that the certificate of %s is for, where it needs one", (door, host) => {
+    for (const kind of ["load-balancer", "node-port"]) {
+      expect(faultsOf({ [door]: kind })).toContain(
+        `lakestack:${host} is "", expected the name or address that clients call the door by (${door})`,
+      );
+      expect(readConfig(configured({ [door]: kind, [host]: "lake.example.org" }))).toHaveProperty(door, kind);
+      expect(readConfig(configured({ [door]: kind, trustedNetwork: "true" }))).toHaveProperty(door, kind);
+    }
   });
 
   it("refuses an unknown platform and lists the known ones", () => {

@@ -44,13 +44,14 @@ function write(file: string, content: string): void {
 }
 
 describe("the images to build", () => {
-  it("are the nine folders, each after the images it needs", () => {
+  it("are the ten folders, each after the images it needs", () => {
     const builds = imageBuilds({ baseImage });
     const order = builds.map(({ name }) => name);
     expect(order.toSorted()).toEqual([
       "airflow",
       "builder",
       "checks",
+      "gateway",
       "minio",
       "moto",
       "nessie",
@@ -74,7 +75,7 @@ describe("the images to build", () => {
 
   it("have the same tags for the same content in another folder", () => {
     expect(tags()).toEqual(tags({ folder: images }));
-    expect(Object.values(tags())).toEqual(Array(9).fill(expect.stringMatching(/^[0-9a-f]{12}$/)));
+    expect(Object.values(tags())).toEqual(Array(10).fill(expect.stringMatching(/^[0-9a-f]{12}$/)));
   });
 
   it("take the pinned Debian unless another base is named", () => {
@@ -136,7 +137,7 @@ describe("an image's tag", () => {
   });
 
   it("changes with the base image", () => {
-    expect(changed(tags(), tags({ baseImage: "debian:other" }))).toHaveLength(9);
+    expect(changed(tags(), tags({ baseImage: "debian:other" }))).toHaveLength(10);
   });
 
   it("changes with the builder for all that are built by it", () => {
@@ -213,7 +214,7 @@ describe("the Images component", () => {
     return registered.filter(({ type }) => type === "docker:index/remoteImage:RemoteImage");
   }
 
-  it("builds all but the images for tests, under names of the stack, from relative contexts", async () => {
+  it("builds all but the images for tests and clusters, under names of the stack, from relative contexts", async () => {
     const built = await register({ stack: "dev" });
     expect(built.map(({ name }) => name).toSorted()).toEqual([
       "airflow",

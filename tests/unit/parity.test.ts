@@ -4,8 +4,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../infra/config";
 import type { StoreUser } from "../../infra/access";
 import {
+  certificateWatch,
   connections,
   contentsTask,
+  gateways,
   lineageReceiver,
   loginsTask,
   outsideSources,
@@ -15,6 +17,8 @@ import { DockerPlatform } from "../../infra/platforms/docker";
 import { KubernetesPlatform } from "../../infra/platforms/kubernetes";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues, Secrets } from "../../infra/secrets";
+import { CertificateWatch } from "../../infra/services/certificate-watch";
+import { Gateway } from "../../infra/services/gateway";
 import { anyRole, storeKeys } from "../../infra/services/object-storage";
 import { serviceLogins } from "../../infra/services/database-access";
 import type {
@@ -212,8 +216,17 @@ describe("both programs", () => {
       deployment: { ready: [] },
     };
     const database = { address: "database:5432", ...serviceLogins(secrets), deployment: { ready: [] } };
-    lakehouse(wiring, store, database);
+    const { trino } = lakehouse(wiring, store, database);
+    new CertificateWatch(certificateWatch, { platform: witness, image: "trino", trino });
     ownDatabase(wiring);
+    for (const name of Object.values(gateways))
+      new Gateway(name, {
+        platform: witness,
+        image: "gateway",
+        service: { host: "service", port: 1, healthPath: "/" },
+        port: 1,
+        after: { ready: [] },
+      });
     await settle();
   });
 

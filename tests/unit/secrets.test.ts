@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
-import { completeSecrets } from "../../infra/secrets";
+import { completeSecrets, withNewCertificate } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
 import { createAuthority, createCertificate, remainingDays } from "../../infra/tls";
 
@@ -89,5 +89,41 @@ describe("the stack's secrets", () => {
     const server = new X509Certificate(renewed.trinoCertificate);
     expect(renewed.caCertificate).not.toBe(authority.certificate);
     expect(server.verify(new X509Certificate(renewed.caCertificate).publicKey)).toBe(true);
+  });
+
+  it("hold a certificate for gateways only where there are doors for them, by the names of these", async () => {
+    expect(first).not.toHaveProperty("gatewayCertificate");
+    const hosts = ["airflow.example.org", "10.0.0.7"];
+    const opened = await completeSecrets(first, ["localhost"], hosts);
+    const server = new X509Certificate(opened.gatewayCertificate ?? "");
+    expect(server.verify(new X509Certificate(first.caCertificate).publicKey)).toBe(true);
+    expect(server.checkHost("airflow.example.org")).toBe("airflow.example.org");
+    expect(server.checkIP("10.0.0.7")).toBe("10.0.0.7");
+    expect(server.checkHost("localhost")).toBeUndefined();
+    expect(opened.gatewayAuthority).toBe(first.caCertificate);
+    expect(opened.trinoCertificate).toBe(first.trinoCertificate);
+    expect(await completeSecrets(opened, ["localhost"], hosts)).toEqual(opened);
+    expect(await completeSecrets(opened, ["localhost"])).toEqual(opened);
+  });
+
+  it("renew a gateway's certificate when it is about to expire, has other names or another authority", async () => {
+    const hosts = ["airflow.example.org"];
+    const opened = await completeSecrets(first, ["localhost"], hosts);
+    const old = await createCertificate({ certificate: first.caCertificate, key: first.caKey }, hosts, 20);
+    const ending = { ...opened, gatewayCertificate: old.certificate, gatewayKey: old.key };
+    const renewed = await completeSecrets(ending, ["localhost"], hosts);
+    expect(remainingDays(renewed.gatewayCertificate ?? "")).toBeGreaterThan(365);
+    expect(renewed.gatewayKey).not.toBe(old.key);
+
+    const further = await completeSecrets(opened, ["localhost"], [...hosts, "s3.example.org"]);
+    expect(new X509Certificate(further.gatewayCertificate ?? "").checkHost("s3.example.org")).toBe(
+      "s3.example.org",
+    );
+    const other = await withNewCertificate(opened, true);
+    expect(other.gatewayAuthority).toBe(other.caCertificate);
+    const server = new X509Certificate(other.gatewayCertificate ?? "");
+    expect(server.verify(new X509Certificate(other.caCertificate).publicKey)).toBe(true);
+    expect(server.checkHost("airflow.example.org")).toBe("airflow.example.org");
+    expect((await withNewCertificate(opened, false)).gatewayCertificate).toBe(opened.gatewayCertificate);
   });
 });

@@ -185,9 +185,10 @@ describe("the pinned inventories", () => {
   it("are one for npm, one an image, one a Go program", () => {
     expect(inventories.map(({ name }) => name)).toEqual([
       "npm",
-      ...["airflow", "builder", "checks", "minio", "moto", "nessie", "postgres", "spark", "trino"].map(
+      ...["airflow", "builder", "checks", "gateway", "minio", "moto", "nessie"].map(
         (name) => `image-${name}`,
       ),
+      ...["postgres", "spark", "trino"].map((name) => `image-${name}`),
       ...["engine", "agent", "coredns", "kubernetes"].map((name) => `program-${name}`),
     ]);
   });
