@@ -141,6 +141,10 @@ const commands: Record<string, Entry> = {
     summary: "try the rows in a source's quarantine again",
     load: async () => (await import("./source-replay.js")).command,
   },
+  "tables:copy": {
+    summary: "copy the declared tables and the users of one stack to another",
+    load: async () => (await import("./tables-copy.js")).command,
+  },
 };
 
 function overview(): string {

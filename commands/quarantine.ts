@@ -25,6 +25,9 @@ export interface Selection {
 /** A statement may have a million characters. */
 const statementLength = 500_000;
 
+/** What tells an entry of a quarantine from all others. */
+export const quarantineKey = ["source_file_name", "position", "raw_sha256"] as const;
+
 export const quarantineOf = ({ table }: Source) => `${table}_quarantine`;
 
 /** Which open entries, as Trino is asked for them. */

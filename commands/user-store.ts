@@ -22,6 +22,14 @@ export interface DeclaredUser {
   hasPassword: boolean;
 }
 
+/** What became of another stack's user. */
+export interface AdoptedUser extends DeclaredUser {
+  /** `present`: declared here already; `own`: the name is one of this stack's own users. */
+  outcome: "copied" | "present" | "own";
+  /** The role that the user has in this stack now. */
+  roleHere: Role | undefined;
+}
+
 /** The users that the stack's configuration declares: roles in the clear, hashes of passwords encrypted. */
 export class UserStore {
   private constructor(
@@ -89,6 +97,36 @@ export class UserStore {
     await this.configuration.removeConfig(pathOf(name));
     const { [name]: gone, ...rest } = this.hashes;
     if (gone !== undefined) await this.configuration.setSecret(passwordsKey, JSON.stringify(rest));
+  }
+
+  /**
+   * Lets in whom another stack lets in, with the same role and password: hashes are copied, no password is known here.
+   * Who is declared here already stays as they are.
+   *
+   * @returns what became of each, in the order of their names.
+   */
+  async adopt(other: UserStore): Promise<AdoptedUser[]> {
+    const users = other.list().map(({ name, role, hasPassword }) => ({
+      ...{ name, role, hasPassword },
+      outcome: isOwnUser(name, this.administrator)
+        ? ("own" as const)
+        : this.roles[name] === undefined
+          ? ("copied" as const)
+          : ("present" as const),
+    }));
+    const copied = users.filter(({ outcome }) => outcome === "copied");
+    // First the hashes, as with a user who is added: interrupted in between, another run finds nobody declared yet.
+    for (const { name } of copied) {
+      const hash = other.hashes[name];
+      if (hash !== undefined) this.hashes[name] = hash;
+    }
+    if (copied.some(({ hasPassword }) => hasPassword))
+      await this.configuration.setSecret(passwordsKey, JSON.stringify(this.hashes));
+    for (const { name, role } of copied) {
+      await this.configuration.setConfig(pathOf(name), role);
+      this.roles[name] = role;
+    }
+    return users.map((user) => ({ ...user, roleHere: this.roles[user.name] }));
   }
 
   private mustKnow(name: string): void {

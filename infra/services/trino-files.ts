@@ -200,6 +200,8 @@ export function renderIcebergCatalog(settings: {
     "iceberg.file-format": "PARQUET",
     // Trino would take the files of all states but the current one for orphans: refused for any table (decision 0028).
     "iceberg.remove-orphan-files.min-retention": "36500d",
+    // How tables come from another stack (decision 0038). The keys that the catalog lends reach the table's own folder only.
+    "iceberg.add-files-procedure.enabled": true,
     "fs.native-s3.enabled": true,
     "s3.endpoint": settings.endpoint,
     "s3.region": settings.region,

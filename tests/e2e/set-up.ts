@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import type { TestProject } from "vitest/node";
 import { prepareMachine } from "../../commands/prepare";
 import { PulumiCli } from "../../commands/pulumi-cli";
@@ -8,7 +9,7 @@ import { projectFolder } from "../../toolchain/project";
 import { terminalReporter } from "../../toolchain/progress";
 import { belongings } from "./docker";
 import { expectSuccess, start } from "./processes";
-import { configure, forget, stackEnvironment, stackName } from "./stack";
+import { configure, forget, otherConfigFile, otherStack, stackEnvironment, stackName } from "./stack";
 
 /** Set to leave the stack up afterwards, and to go on with one that was left: for work on the tests. */
 const keep = process.env["LAKESTACK_E2E_KEEP"] !== undefined;
@@ -40,6 +41,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
 
 /** Takes away what there is of the stack; also of one that an earlier run left because it was killed. */
 async function removeTraces(): Promise<void> {
+  if (existsSync(otherConfigFile)) destroy(otherStack);
   if ((await belongings()).length > 0) {
     await configure();
     destroy();
@@ -60,16 +62,17 @@ function clearAfterInterrupt(): void {
   if (over) return;
   over = true;
   endDescendants();
+  if (existsSync(otherConfigFile)) destroy(otherStack);
   destroy();
 }
 
-function destroy(): void {
+function destroy(stack = stackName): void {
   const { status } = spawnSync("npm", ["run", "-s", "destroy", "--", "--yes"], {
     cwd: projectFolder,
-    env: { ...process.env, ...stackEnvironment },
+    env: { ...process.env, ...stackEnvironment, LAKESTACK_STACK: stack },
     stdio: ["ignore", "inherit", "inherit"],
   });
-  if (status !== 0) console.error(`Stack ${stackName} could not be removed: see above.`);
+  if (status !== 0) console.error(`Stack ${stack} could not be removed: see above.`);
 }
 
 /**

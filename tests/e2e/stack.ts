@@ -26,6 +26,14 @@ export const ports = {
   catalogPort: 19120 + portShift,
 };
 
+/**
+ * A second stack, for the test that copies from one to the other: of its services only store, database, catalog and Trino run.
+ * It has the same state folder and passphrase, and ports of its own.
+ */
+export const otherStack = `${stackName}-other`;
+export const otherConfigFile = path.join(projectFolder, `Pulumi.${otherStack}.yaml`);
+export const otherPorts = Object.fromEntries(Object.entries(ports).map(([key, port]) => [key, port + 200]));
+
 /** Services of the stack, as containers are labelled. */
 export const services = [
   "airflow-api",
@@ -44,7 +52,7 @@ export const services = [
 
 export const configFile = path.join(projectFolder, `Pulumi.${stackName}.yaml`);
 export const passphraseFile = path.join(toolFolder, "e2e-passphrase");
-const sourcesFile = path.join(toolFolder, "e2e-sources.yaml");
+export const sourcesFile = path.join(toolFolder, "e2e-sources.yaml");
 export const stateFolder = path.join(toolFolder, "e2e-state");
 export const screenshotFolder = path.join(toolFolder, "screenshots");
 
@@ -129,7 +137,7 @@ export async function configure(): Promise<void> {
 
 /** Forgets the stack: for when nothing of it is left in Docker. */
 export async function forget(): Promise<void> {
-  for (const trace of [stateFolder, passphraseFile, sourcesFile, configFile]) {
+  for (const trace of [stateFolder, passphraseFile, sourcesFile, configFile, otherConfigFile]) {
     await rm(trace, { recursive: true, force: true });
   }
 }

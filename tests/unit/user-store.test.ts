@@ -186,3 +186,57 @@ describe("npm run user", () => {
     });
   });
 });
+
+describe("users of another stack", () => {
+  const hashOf = (password: string) => hashPassword(password, "00112233445566778899aabbccddeeff");
+  const hashes = { ann: hashOf("first password"), ben: hashOf("second password") };
+  const others = async () =>
+    (
+      await open(
+        { ann: "analyst", ben: "etl", cat: "admin", root2: "admin" },
+        new Kept({ userPasswords: JSON.stringify(hashes) }),
+      )
+    )[0];
+
+  it("come with role and hash, hashes first; who is declared stays", async () => {
+    const other = await others();
+    const [store, kept] = await open(
+      { ben: "analyst" },
+      new Kept({ userPasswords: JSON.stringify({ ben: "kept" }) }),
+    );
+    const outcomes = (await store.adopt(other)).map(({ name, outcome, roleHere }) => [
+      name,
+      outcome,
+      roleHere,
+    ]);
+    expect(outcomes).toEqual([
+      ["ann", "copied", "analyst"],
+      ["ben", "present", "analyst"],
+      ["cat", "copied", "admin"],
+      ["root2", "copied", "admin"],
+    ]);
+    expect(kept.hashes).toEqual({ ann: hashes.ann, ben: "kept" });
+    expect(kept.asked).toEqual([
+      "secret userPasswords",
+      'users["ann"] = analyst',
+      'users["cat"] = admin',
+      'users["root2"] = admin',
+    ]);
+  });
+
+  it("are not let in under the name of the stack's own administrator", async () => {
+    const other = await others();
+    writeFileSync(join(folder, "Pulumi.yaml"), "config: { trinoUser: { type: string, default: ann } }\n");
+    const [store, kept] = await open({});
+    const [ann] = await store.adopt(other);
+    expect(ann).toMatchObject({ name: "ann", outcome: "own" });
+    expect(Object.keys(kept.hashes)).toEqual(["ben"]);
+  });
+
+  it("who all are there change nothing", async () => {
+    const other = await others();
+    const [store, kept] = await open({ ann: "etl", ben: "etl", cat: "etl", root2: "etl" });
+    expect((await store.adopt(other)).every(({ outcome }) => outcome === "present")).toBe(true);
+    expect(kept.asked).toEqual([]);
+  });
+});
