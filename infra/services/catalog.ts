@@ -24,7 +24,7 @@ const managementPort = 9000;
 
 /** The Iceberg REST catalog: Nessie, which keeps its versions in PostgreSQL and vends keys for single tables. */
 export class Catalog extends pulumi.ComponentResource {
-  /** Iceberg REST endpoint on the stack's network. */
+  /** Iceberg REST endpoint inside the stack. */
   readonly uri = `http://${host}:${port}/iceberg/`;
   readonly warehouse = "warehouse";
   readonly deployment: Deployment;
