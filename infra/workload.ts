@@ -94,7 +94,7 @@ export interface Scale {
 
 /** A program in a container: what a service and a one-off step have in common. */
 export interface Program {
-  /** DNS name on the stack's network, and name in every listing. */
+  /** DNS name for those who may call it, and name in every listing. */
   name: string;
   /** Image reference that names its content, so that another content is another reference. */
   image: pulumi.Input<string>;

@@ -51,7 +51,7 @@ export async function dev(config: StackConfig): Promise<StackOutputs> {
     airflowUrl: `http://localhost:${config.airflowPort}`,
     sparkMasterUrl: `http://localhost:${config.sparkMasterPort}`,
     objectStoreUrl,
-    // On the stack's network, unless it is published.
+    // Inside the stack, unless it is published.
     catalogUrl: config.publishCatalog ? `http://localhost:${config.catalogPort}/iceberg/` : catalog.uri,
   });
 }

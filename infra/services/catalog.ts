@@ -31,7 +31,7 @@ const managementPort = 9000;
  * those who bring a token of the stack, as far as `catalogAccess` lets them.
  */
 export class Catalog extends pulumi.ComponentResource {
-  /** Iceberg REST endpoint on the stack's network. */
+  /** Iceberg REST endpoint inside the stack. */
   readonly uri = `http://${host}:${port}/iceberg/`;
   readonly warehouse = "warehouse";
   readonly deployment: Deployment;

@@ -21,7 +21,7 @@ const port = 5432;
 
 /** PostgreSQL with a database and a role for each service that keeps state in one. */
 export class Database extends pulumi.ComponentResource implements DatabaseAccess {
-  /** Host and port on the stack's network. */
+  /** Host and port inside the stack. */
   readonly address = `${host}:${port}`;
   readonly catalog: DatabaseLogin;
   readonly airflow: DatabaseLogin;

@@ -40,7 +40,7 @@ export const buckets = {
 
 /** The S3 object store: MinIO on one volume, with its buckets and an identity for each service. */
 export class ObjectStore extends pulumi.ComponentResource implements ObjectStorage {
-  /** Endpoint on the stack's network. */
+  /** Endpoint inside the stack. */
   readonly endpoint = `http://${storeHost}:${storePort}`;
   readonly region = "us-east-1";
   readonly pathStyle = true;

@@ -80,7 +80,7 @@ export const trinoHosts = (stack: string) => ["localhost", "127.0.0.1", host, `l
 
 /** Trino behind TLS and a password: coordinator and worker in one, or a coordinator with any number of workers. */
 export class Trino extends pulumi.ComponentResource {
-  /** Host and port on the stack's network. */
+  /** Host and port inside the stack. */
   readonly host = host;
   readonly port = clientPort;
   /** Name of the Iceberg catalog in Trino. */

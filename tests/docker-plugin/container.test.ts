@@ -181,6 +181,39 @@ describe("a container as the Docker platform renders it", () => {
   });
 });
 
+describe("a container on several networks", () => {
+  const networks = ["here", "there"].map((place) => `${prefix}-${place}`);
+  const names = (place: string) => ({ name: `${prefix}-${place}`, aliases: ["service", `service.${place}`] });
+  let inputs: Values;
+  let kept: Kept;
+
+  beforeAll(async () => {
+    for (const name of networks) await harness.create(NETWORK, { name, labels: [stackLabel] });
+    inputs = sleeper(imageId, { networksAdvanced: [names("there"), names("here")] });
+    kept = await harness.create(CONTAINER, inputs);
+  });
+
+  test("is on those and no others, with the names that it has on each", async () => {
+    const { NetworkSettings } = await found(kept);
+    expect(Object.keys(NetworkSettings.Networks).sort()).toEqual(networks);
+    for (const place of ["here", "there"])
+      expect(NetworkSettings.Networks[`${prefix}-${place}`]?.Aliases).toEqual(
+        expect.arrayContaining(names(place).aliases),
+      );
+  });
+
+  test("is unchanged after a refresh, in whatever order they are given", async () => {
+    const refreshed = await harness.refresh(CONTAINER, kept);
+    const otherOrder = { ...inputs, networksAdvanced: [names("here"), names("there")] };
+    expect(harness.differences(CONTAINER, refreshed ?? kept, otherOrder)).toEqual([]);
+  });
+
+  test("is replaced for one more or less", () => {
+    const fewer = { ...inputs, networksAdvanced: [names("here")] };
+    expect(harness.differences(CONTAINER, kept, fewer)).toEqual(["networksAdvanced:replace"]);
+  });
+});
+
 describe("the further properties", () => {
   test("are what the engine shows, and unchanged after a refresh", async () => {
     const inputs = sleeper(imageId, {
