@@ -41,7 +41,7 @@ export interface SecretValues {
   catalogTokenKey: string;
   trinoCatalogToken: string;
   sparkCatalogToken: string;
-  readerCatalogToken: string;
+  outsideCatalogToken: string;
   caCertificate: string;
   caKey: string;
   trinoCertificate: string;
@@ -58,7 +58,7 @@ const chosen = ["trinoPassword", "airflowPassword", "objectStorePassword"] as co
 export const catalogTokens = {
   trino: "trinoCatalogToken",
   spark: "sparkCatalogToken",
-  reader: "readerCatalogToken",
+  outside: "outsideCatalogToken",
 } as const satisfies Record<CatalogCaller, keyof SecretValues>;
 
 /** Configuration key that holds the generated secrets as one encrypted JSON document. */
@@ -103,7 +103,7 @@ export async function completeSecrets(known: Partial<SecretValues>, hosts: strin
     catalogTokenKey: "",
     trinoCatalogToken: "",
     sparkCatalogToken: "",
-    readerCatalogToken: "",
+    outsideCatalogToken: "",
     caCertificate: "",
     caKey: "",
     trinoCertificate: "",
