@@ -14,7 +14,7 @@ export interface StackOutputs {
   trinoPassword: string;
   airflowPassword: string;
   objectStorePassword: string;
-  /** By which programs from outside may read tables through the catalog, where it is published. */
+  /** By which the catalog knows programs from outside, such as PyIceberg. */
   catalogToken: string;
   /** PEM of the authority that signed Trino's certificate. */
   caCertificate: string;

@@ -27,10 +27,10 @@ export const catalogAccess = {
     { operations: ["CREATE_REFERENCE", "DELETE_REFERENCE"], branches: ["audit"] },
   ],
   /**
-   * Programs from outside that read tables, PyIceberg for one. Without the second right Nessie 0.99 lends keys that open
-   * nothing: its policy for those who only read lacks a slash. No commit can be made with it.
+   * Programs from outside that read tables, PyIceberg for one. Without the second right Nessie 0.99 lends them keys that
+   * open nothing: its policy for those who only read lacks a slash (decision 0045). They make no tables and drop none.
    */
-  reader: [read, { operations: ["UPDATE_ENTITY"], branches: ["main"] }],
+  outside: [read, { operations: ["COMMIT_CHANGE_AGAINST_REFERENCE", "UPDATE_ENTITY"], branches: ["main"] }],
 } as const satisfies Record<string, readonly CatalogRight[]>;
 
 /** Who calls the catalog. */

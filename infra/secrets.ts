@@ -43,7 +43,7 @@ export interface SecretValues {
   catalogTokenKey: string;
   trinoCatalogToken: string;
   sparkCatalogToken: string;
-  readerCatalogToken: string;
+  outsideCatalogToken: string;
   caCertificate: string;
   caKey: string;
   trinoCertificate: string;
@@ -68,7 +68,7 @@ export const chosenSecrets = ["trinoPassword", "airflowPassword", "objectStorePa
 export const catalogTokens = {
   trino: "trinoCatalogToken",
   spark: "sparkCatalogToken",
-  reader: "readerCatalogToken",
+  outside: "outsideCatalogToken",
 } as const satisfies Record<CatalogCaller, keyof SecretValues>;
 
 /**
@@ -117,7 +117,7 @@ export async function completeSecrets(
     catalogTokenKey: "",
     trinoCatalogToken: "",
     sparkCatalogToken: "",
-    readerCatalogToken: "",
+    outsideCatalogToken: "",
     caCertificate: "",
     caKey: "",
     trinoCertificate: "",

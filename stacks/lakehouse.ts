@@ -197,7 +197,7 @@ export function stackOutputs({ config, secrets }: Wiring, trino: Trino, at: Addr
     trinoPassword: secrets.trinoPassword,
     airflowPassword: secrets.airflowPassword,
     objectStorePassword: secrets.objectStorePassword,
-    catalogToken: secrets.readerCatalogToken,
+    catalogToken: secrets.outsideCatalogToken,
     // Public by nature; it would be marked secret for having been kept beside its key.
     caCertificate: pulumi.unsecret(pulumi.output(trino.authority)),
   };

@@ -265,8 +265,8 @@ describe("the dev stack", () => {
       [...containers().values(), carrier()].flatMap(({ uploads }) => uploads.map((u) => u.content)),
     );
     for (const [secret, value] of Object.entries<string>({ ...secrets })) {
-      // What signs never leaves; the reader is outside; of the administrator's password Trino has the hash.
-      const stays = ["caKey", "catalogTokenKey", "readerCatalogToken", "trinoPassword"].includes(secret);
+      // What signs never leaves; who is outside has no file; of the administrator's password Trino has the hash.
+      const stays = ["caKey", "catalogTokenKey", "outsideCatalogToken", "trinoPassword"].includes(secret);
       expect(uploaded.includes(JSON.stringify(value).slice(1, -1)), secret).toBe(!stays);
     }
     expect(uploaded).toContain(
@@ -325,7 +325,7 @@ describe("the dev stack", () => {
   });
 
   it("gives Trino and Spark each its own token for the catalog, and the key that signs them to nobody", () => {
-    const { catalogTokenKey, trinoCatalogToken, sparkCatalogToken, readerCatalogToken } = secrets;
+    const { catalogTokenKey, trinoCatalogToken, sparkCatalogToken, outsideCatalogToken } = secrets;
     const holders = (secret: string) =>
       [...containers()]
         .filter(([, { uploads }]) => uploads.some(({ content }) => content.includes(secret)))
@@ -333,7 +333,7 @@ describe("the dev stack", () => {
         .sort();
     expect(holders(trinoCatalogToken)).toEqual(["trino"]);
     expect(holders(sparkCatalogToken)).toEqual(holders(secrets.sparkAuthenticationSecret));
-    expect(holders(readerCatalogToken)).toEqual([]);
+    expect(holders(outsideCatalogToken)).toEqual([]);
     expect(holders(catalogTokenKey.split("\n")[5] ?? "")).toEqual([]);
     expect(holders(tokenPublicKey(catalogTokenKey))).toEqual(["catalog"]);
   });

@@ -140,8 +140,8 @@ describe("the Kubernetes stack", () => {
     for (const [secret, value] of Object.entries<string>({ ...secrets })) {
       const text = JSON.stringify(value).slice(1, -1);
       expect(shown.includes(text), secret).toBe(false);
-      // What signs never leaves; the reader is outside; of the administrator's password Trino has the hash.
-      const stays = ["caKey", "catalogTokenKey", "readerCatalogToken", "trinoPassword"].includes(secret);
+      // What signs never leaves; who is outside has no file; of the administrator's password Trino has the hash.
+      const stays = ["caKey", "catalogTokenKey", "outsideCatalogToken", "trinoPassword"].includes(secret);
       expect(kept.includes(text), secret).toBe(!stays);
     }
   });
