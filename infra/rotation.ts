@@ -59,7 +59,7 @@ const table = {
   },
   trinoCatalogToken: { with: "catalogTokenKey" },
   sparkCatalogToken: { with: "catalogTokenKey" },
-  readerCatalogToken: { with: "catalogTokenKey" },
+  outsideCatalogToken: { with: "catalogTokenKey" },
   caCertificate: {
     opens: "signs Trino's certificate; every client has to be given the new one",
     restarts: ["trino", ...airflow],
