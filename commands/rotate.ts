@@ -129,7 +129,10 @@ const storeSecrets = new Set<RotationName>([
 
 /** Why this stack can't give a secret another value, and who can; undefined if it can. */
 export function unavailable(name: RotationName, settings: Settings): string | undefined {
-  const text = (key: string) => String(settings.get(key) ?? "");
+  const text = (key: string) => {
+    const value = settings.get(key);
+    return typeof value === "string" ? value : "";
+  };
   const onAws = text("platform") === "aws";
   if (storeSecrets.has(name)) {
     if (onAws) return "On AWS the services have roles, whose keys AWS changes by itself.";

@@ -128,14 +128,14 @@ export async function newValues(
 ): Promise<PendingRotation> {
   const keys = new Set(rotatedKeys(names).filter((key) => pending[key] === undefined));
   const isNew = ([key]: [string, string]) => keys.has(key as keyof SecretValues);
-  const kept = Object.entries({ ...known, ...pending }).filter((entry) => !isNew(entry));
+  const kept = Object.entries<string>({ ...known, ...pending }).filter((entry) => !isNew(entry));
   const completed = await completeSecrets(
-    Object.fromEntries(kept) as Partial<SecretValues>,
+    Object.fromEntries(kept),
     hostsOf(known.trinoCertificate),
     known.gatewayCertificate === undefined ? [] : hostsOf(known.gatewayCertificate),
   );
-  const changed = Object.entries(completed).filter((entry) => isNew(entry) || entry[0] in pending);
-  return Object.fromEntries(changed) as PendingRotation;
+  const changed = Object.entries<string>({ ...completed });
+  return Object.fromEntries(changed.filter((entry) => isNew(entry) || entry[0] in pending));
 }
 
 /** Those of the named secrets whose change is on its way. */

@@ -2,13 +2,14 @@ import { X509Certificate } from "node:crypto";
 import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chosenAmong, command, readRequest, report, unavailable } from "../../commands/rotate";
 import { isRotating, keepRotated, type RotatingStack } from "../../commands/rotation";
 import { Settings } from "../../commands/settings";
 import { newValues, pendingNames, restartsFor, rotatedKeys, rotations } from "../../infra/rotation";
 import { documentKey, rotationKey } from "../../infra/secret-keys";
-import { completeRotation, completeSecrets, type SecretValues } from "../../infra/secrets";
+import { completeRotation, completeSecrets, loadSecrets, type SecretValues } from "../../infra/secrets";
 import { terminalReporter } from "../../toolchain/index";
 
 const hosts = ["localhost", "trino"];
@@ -76,6 +77,46 @@ describe("the program, while values are on their way", () => {
     expect(named.known).toEqual(known);
     const certificate = new X509Certificate(named.pending.trinoCertificate ?? "");
     expect(certificate.checkHost("trino.example.org")).toBe("trino.example.org");
+  });
+});
+
+describe("what the services are given while a rotation is under way", () => {
+  const given = async (configuration: Record<string, object>) => {
+    const values = Object.entries(configuration).map(([key, value]) => [
+      `lakestack:${key}`,
+      JSON.stringify(value),
+    ]);
+    pulumi.runtime.setAllConfig(Object.fromEntries(values) as Record<string, string>);
+    await pulumi.runtime.setMocks({
+      newResource: ({ name, inputs }) => ({ id: name, state: inputs as object }),
+      call: ({ inputs }) => inputs as object,
+    });
+    // Neither document has to be written: that would need the pulumi command.
+    const secrets = await loadSecrets(hosts);
+    const plain = (value: pulumi.Output<string> | undefined) =>
+      value && new Promise((resolve) => value.apply(resolve));
+    return {
+      fernet: await plain(secrets.airflowFernetKey),
+      former: await plain(secrets.formerFernetKey),
+      database: await plain(secrets.databasePassword),
+    };
+  };
+
+  it("are the new values, and the old Fernet key beside the new one", async () => {
+    const pending = await newValues(known, ["airflowFernetKey", "databasePassword"]);
+    expect(await given({ [documentKey]: known, [rotationKey]: pending })).toEqual({
+      fernet: pending.airflowFernetKey,
+      former: known.airflowFernetKey,
+      database: pending.databasePassword,
+    });
+  });
+
+  it("are the kept values alone when none is", async () => {
+    expect(await given({ [documentKey]: known })).toEqual({
+      fernet: known.airflowFernetKey,
+      former: undefined,
+      database: known.databasePassword,
+    });
   });
 });
 
