@@ -264,17 +264,19 @@ class TableCopy {
   /** Brings what has arrived into the table, in one commit. @returns how many rows were not there before. */
   private async bring(content: Content): Promise<number> {
     const { statements, to } = this;
-    for (let attempt = 1; ; attempt++) {
-      const there = await this.agreeing();
-      if (there === content.rows) return 0;
+    let there = await this.agreeing();
+    const missing = content.rows - there;
+    for (let attempt = 1; there < content.rows; attempt++) {
       try {
         await to.ask(statements.merge());
-        return content.rows - there;
+        break;
       } catch (error) {
-        const isConflict = error instanceof StatementFailed && /ICEBERG_COMMIT_ERROR/.test(error.said);
-        if (!isConflict || attempt === attempts) throw error;
+        // It has added nothing: a MERGE is refused whole if anybody has written meanwhile, with one message or another.
+        if (!(error instanceof StatementFailed) || attempt === attempts) throw error;
       }
+      there = await this.agreeing();
     }
+    return missing;
   }
 
   /** How many of the rows are in the table already. Refuses to go on if a row there has the same key and differs. */
