@@ -166,10 +166,10 @@ describe("with gateways", () => {
     // A further name, in place of a renewal.
     await configure({ objectStoreHost: "s3.example.org" });
     const up = lakehouse.startPulumi("up", "--yes", "--skip-preview");
-    let isOver = false;
+    const over = new AbortController();
     const asked = (async () => {
       const statuses = new Set<unknown>();
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const answer = await ask(`${airflowUrl}/api/v2/version`, authority);
         statuses.add(typeof answer === "string" ? answer : answer.status);
         await sleep(100);
@@ -183,7 +183,7 @@ describe("with gateways", () => {
         return shown !== undefined && shown.certificate.serial !== held?.certificate.serial;
       });
     } finally {
-      isOver = true;
+      over.abort();
     }
     expect([...(await asked)]).toEqual([200]);
     expect(await pod()).toEqual(before);
