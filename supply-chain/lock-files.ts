@@ -102,7 +102,7 @@ const groups: Record<string, string> = {
   httpcore5: "org.apache.httpcomponents.core5",
   "httpcore5-h2": "org.apache.httpcomponents.core5",
   "iceberg-spark-runtime": "org.apache.iceberg",
-  "openlineage-spark": "io.openlineage",
+  "openlineage-spark_2.13": "io.openlineage",
   "reactive-streams": "org.reactivestreams",
   "wildfly-openssl": "org.wildfly.openssl",
 };

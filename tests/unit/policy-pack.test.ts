@@ -69,6 +69,8 @@ const container: Record<string, JavaScriptValue> = {
   ports: [{ internal: 8443, external: 8443, ip: "127.0.0.1" }],
   capabilities: { drops: ["ALL"] },
   securityOpts: ["no-new-privileges"],
+  networksAdvanced: [{ name: notKnownYet }],
+  memory: 128,
 };
 
 /** What the pack says of a container, as `policy: message`. */

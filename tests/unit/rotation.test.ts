@@ -48,6 +48,9 @@ describe("new values", () => {
       "caKey",
       "trinoCertificate",
       "trinoKey",
+      "gatewayCertificate",
+      "gatewayKey",
+      "gatewayAuthority",
     ]);
   });
 
