@@ -97,7 +97,7 @@ describe("a copy that is killed on its way, twice, and run again", () => {
       if (table === undefined) return false;
       return (await queryThere(`SELECT 1 FROM iceberg.lakestack_copy."${table}" LIMIT 1`)).length > 0;
     });
-    const { stdout } = await copy("--quarantine", ...[...tables, small].flatMap((name) => ["--table", name]));
+    const { stdout } = await copy(...what);
     console.log(stdout);
     expect(stdout).toMatch(/newtral\.media +[1-9]/);
   });
@@ -105,9 +105,11 @@ describe("a copy that is killed on its way, twice, and run again", () => {
   const staged =
     "SELECT table_name FROM iceberg.information_schema.tables WHERE table_schema = 'lakestack_copy'";
 
+  const what = ["--quarantine", "--no-users", ...[...tables, small].flatMap((name) => ["--table", name])];
+
   /** Starts a copy and kills it, as a loss of power does, as soon as something is to be seen in a stack. */
   async function killed(when: () => Promise<boolean>): Promise<void> {
-    const running: Running = startCommand("tables:copy", "--to", otherStack, "--quarantine", "--no-users");
+    const running: Running = startCommand("tables:copy", "--to", otherStack, ...what);
     const isOver = async () => running.child.exitCode !== null || (await when());
     await until("the copy has come so far", 120, isOver, 0.1);
     running.signal("SIGKILL");
