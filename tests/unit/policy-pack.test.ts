@@ -71,6 +71,7 @@ const container: Record<string, JavaScriptValue> = {
   securityOpts: ["no-new-privileges"],
   networksAdvanced: [{ name: notKnownYet }],
   memory: 128,
+  memorySwap: 128,
 };
 
 /** What the pack says of a container, as `policy: message`. */
