@@ -4,6 +4,7 @@ import { ended, runToSuccess, trigger } from "./airflow";
 import { asRoot, put } from "./object-store";
 import { objectsOf } from "./sample-data";
 import { stackName } from "./stack";
+import { query } from "./trino";
 import { until } from "./until";
 
 /** An event of OpenLineage (https://openlineage.io/spec/2-0-2/OpenLineage.json), as far as it is looked at here. */
@@ -35,7 +36,7 @@ interface Dataset {
 
 const daily = "etl_spark_media_daily";
 const namespace = `lakestack-${stackName}`;
-const [day, nextDay, emptyDay] = ["2018-05-02", "2018-05-03", "2035-01-01"];
+const [day, nextDay, emptyDay] = ["2018-05-09", "2018-05-10", "2035-01-02"];
 
 /** All events that are in the bucket, oldest first. */
 const allEvents = () =>
@@ -80,8 +81,11 @@ const untilTold = (id: string, eventType: Event["eventType"]) =>
     return told.some((event) => event.eventType === eventType) ? { ofJob, told } : undefined;
   });
 
+/** Ingests a day of which the table has no row yet. */
 async function ingest(date: string): Promise<string> {
   const id = `lineage-${date}`;
+  const folder = `/Media/${date.replaceAll("-", "/")}/`;
+  await query(`DELETE FROM iceberg.newtral.media WHERE source_file_name LIKE '%${folder}%'`);
   await put(objectsOf("Media", date));
   await runToSuccess(daily, { id, logicalDate: `${date}T01:00:07Z` });
   return id;
@@ -141,7 +145,7 @@ test("the next job of a kept driver is told as its own", async () => {
 });
 
 test("a run that has failed is told as such", async () => {
-  const id = "lineage-empty";
+  const id = `lineage-${emptyDay}`;
   await trigger(daily, { id, logicalDate: `${emptyDay}T01:00:07Z` });
   expect((await ended(daily, id)).state).toBe("failed");
   const { told } = await untilTold(id, "FAIL");

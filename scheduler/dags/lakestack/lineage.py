@@ -10,8 +10,6 @@ from typing import Any
 
 _log = logging.getLogger("lakestack.lineage")
 _LISTENER = "io.openlineage.spark.agent.OpenLineageSparkListener"
-# Of one event of Spark, at most; then its driver goes on without it.
-_SECONDS = 10
 
 
 @contextmanager
@@ -53,8 +51,6 @@ def _settings(job: str, tags: Mapping[str, str]) -> dict[str, Any]:
         "spark.openlineage.appName": job,
         "spark.openlineage.run.tags": ";".join(f"{name}:{_escaped(value)}" for name, value in tags.items()),
         "spark.openlineage.transport.type": "file",
-        "spark.openlineage.circuitBreaker.type": "timeout",
-        "spark.openlineage.circuitBreaker.timeoutInSeconds": _SECONDS,
     }
 
 
