@@ -21,7 +21,7 @@ def main(username: str, password_file: Path, former_key_file: Path) -> None:
     """Does each step; all of them may be done again."""
     former_key = read_key(former_key_file)
     if former_key is not None:
-        # The present key is the first, which encrypts; both decrypt. Airflow reads them once, so this comes first of all.
+        # The present key is the first, which encrypts; both decrypt. Airflow reads them once, so this comes first.
         os.environ["AIRFLOW__CORE__FERNET_KEY"] = f"{conf.get_mandatory_value('core', 'fernet_key')},{former_key}"
     initdb()
     if former_key is not None:
@@ -39,7 +39,7 @@ def read_key(file: Path) -> str | None:
 
 
 def encrypt_anew() -> None:
-    """Encrypts connections, variables and triggers with the present Fernet key, whichever of the two they were under."""
+    """Encrypts connections, variables and triggers with the present Fernet key, if they were under the former one."""
     from airflow.cli.commands.rotate_fernet_key_command import rotate_fernet_key
 
     rotate_fernet_key(Namespace())

@@ -1,5 +1,6 @@
 """What is told of a job's lineage, with a script in place of spark-submit and a server in place of the object store."""
 
+import itertools
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -12,11 +13,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from lakestack_lineage import BucketConfig, BucketTransport
 
 from lakestack.ingest import IngestOperator
 from lakestack.intervals import days_of_month
 from lakestack.sources import load_sources
+from lakestack_lineage import BucketConfig, BucketTransport
 
 Submit = Callable[[str, int], Path]
 EVENTS = ['{"eventType": "START"}', '{"eventType": "COMPLETE"}']
@@ -38,7 +39,7 @@ class Store(ThreadingHTTPServer):
 class _Taker(BaseHTTPRequestHandler):
     server: Store
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.taken.append((self.command, self.path, body))
         self.server.signed.append(self.headers.get("authorization", ""))
@@ -92,7 +93,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
             f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/arguments\n'
             "file=$(sed -n 's/^spark.openlineage.transport.location=//p' "
             f'{tmp_path}/arguments)\n[ -z "$file" ] || printf \'%s\\n%s\\n{{"eventTy\' {EVENTS[0]!r} {EVENTS[1]!r} > '
-            f'"$file"\necho \'{result}\'\n'
+            f"\"$file\"\necho '{result}'\n"
         )
         script.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -114,7 +115,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
 def settings_of(tmp_path: Path) -> dict[str, str]:
     lines = (tmp_path / "arguments").read_text().splitlines()
     after = lines[lines.index("ingest") :]
-    return dict(text.split("=", 1) for flag, text in zip(after, after[1:], strict=False) if flag == "--conf")
+    return dict(text.split("=", 1) for flag, text in itertools.pairwise(after) if flag == "--conf")
 
 
 def test_the_events_of_a_job_become_one_object_of_the_day(

@@ -36,7 +36,7 @@ interface Dataset {
 
 const daily = "etl_spark_media_daily";
 const namespace = `lakestack-${stackName}`;
-const [day, nextDay, emptyDay] = ["2018-05-09", "2018-05-10", "2035-01-02"];
+const [day, nextDay, emptyDay] = ["2018-05-09", "2018-05-10", "2017-02-01"];
 
 /** All events that are in the bucket, oldest first. */
 const allEvents = () =>

@@ -1,4 +1,4 @@
-"""What a Spark job has read and written, told as OpenLineage events: by its driver to a file, and by its task to others."""
+"""What a Spark job has read and written, as OpenLineage events: told by its driver to a file, and by its task."""
 
 import json
 import logging
@@ -17,8 +17,8 @@ def told_lineage(context: Mapping[str, Any], job: str, tags: Mapping[str, str]) 
     """
     Has a Spark job tell of its lineage, if the stack wants it told.
 
-    The driver writes its events to a file: it needs no keys for that, and does not wait for anybody. They are sent in one
-    when the job is over, also when it has failed. Whether that succeeds makes no difference to the task.
+    The driver writes its events to a file: it needs no keys for that, and does not wait for anybody. They are sent in
+    one when the job is over, also when it has failed. Whether that succeeds makes no difference to the task.
 
     Args:
         context: Of the task.
@@ -81,7 +81,7 @@ def _send(events: Path) -> None:
         if lines:
             _transmit(lines)
             _log.info("Told of the lineage of the job in %s events", len(lines))
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         _log.warning("The lineage of the job could not be told: %s", error)
 
 

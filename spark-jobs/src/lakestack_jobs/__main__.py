@@ -108,7 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         job.add_argument("--cores", type=int, default=1, help="of the cluster (default 1)")
         job.add_argument(
-            "--conf", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="of Spark, for this job alone"
+            "--conf",
+            action="append",
+            default=[],
+            type=_setting,
+            metavar="NAME=VALUE",
+            help="of Spark, for this job alone",
         )
     job = jobs.add_parser("serve", help="do the jobs that come in at a socket, one after the other")
     job.add_argument("--socket", required=True, type=Path, help="where to make the socket")
