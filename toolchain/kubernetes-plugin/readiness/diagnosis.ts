@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../cluster";
 import type { KubeObject } from "../kube-object";
 import { idOf, kindOf } from "../kube-object";
@@ -9,9 +8,6 @@ import { troubleOf, type Trouble, warningsOf } from "./trouble";
 const PODS = 3;
 const EVENTS = 3;
 const LOG_LINES = "10";
-/** The log of a container that has just ended may come after the news of its end. */
-const LOG_ATTEMPTS = 5;
-const LOG_PAUSE_MS = 500;
 
 interface List {
   items: KubeObject[];
@@ -86,12 +82,8 @@ export class Diagnosis {
   ): Promise<string[]> {
     const path = `${namespacePath(pod)}/pods/${pod.metadata?.name ?? ""}/log`;
     const query = { container, tailLines: LOG_LINES, ...(previous && { previous: "true" }) };
-    let text = "";
-    for (let attempt = 1; text === "" && attempt <= LOG_ATTEMPTS; attempt++) {
-      if (attempt > 1) await sleep(LOG_PAUSE_MS, undefined, { signal: this.signal });
-      // A log that is gone, or not there yet, is no reason to keep back the rest.
-      text = await this.cluster.text(path, { query, signal: this.signal }).catch(() => "");
-    }
+    // A log that is gone, or not there yet, is no reason to keep back the rest.
+    const text = await this.cluster.text(path, { query, signal: this.signal }).catch(() => "");
     const lines = text.trimEnd().split("\n").filter(Boolean);
     return lines.length === 0 ? [] : ["  its last words:", ...lines.map((line) => `    ${line}`)];
   }
