@@ -52,20 +52,16 @@ export const command: Command = {
     });
 
     const { env } = await ensurePulumi(context.reporter, context.signal);
-    const from = await CopySide.open(
-      fromName,
-      "from",
-      { trino: values["from-trino"], objectStore: values["from-object-store"] },
-      env,
-      context.signal,
-    );
-    const to = await CopySide.open(
-      toName,
-      "to",
-      { trino: values["to-trino"], objectStore: values["to-object-store"] },
-      env,
-      context.signal,
-    );
+    const open = (name: string, side: "from" | "to") =>
+      CopySide.open(
+        name,
+        side,
+        { trino: values[`${side}-trino`], objectStore: values[`${side}-object-store`] },
+        env,
+        context.signal,
+      );
+    const from = await open(fromName, "from");
+    const to = await open(toName, "to");
     try {
       await copyTables(from, to, plans, context);
       if (!values["no-users"]) await copyUsers(from, to, context);
