@@ -72,7 +72,11 @@ const commands: Record<string, Entry> = {
     summary: "another version of a part, with its hashes: npm run bump -- trino 477",
     load: async () => (await import("./bump.js")).command,
   },
-  test: { summary: "all tests", load: async () => (await import("./test.js")).all },
+  test: { summary: "the tests for each change", load: async () => (await import("./test.js")).all },
+  "test:all": {
+    summary: "those, and the tests that take long",
+    load: async () => (await import("./test.js")).everything,
+  },
   "test:unit": {
     summary: "the quick tests, without containers",
     load: async () => (await import("./test.js")).unit,

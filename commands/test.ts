@@ -5,9 +5,16 @@ import * as path from "node:path";
 import type { Writable } from "node:stream";
 import { testImages } from "../infra/image-builds";
 import { type Cluster, clusterSettings, destroyCluster, loadImages } from "../toolchain/cluster/index";
-import { dockerClient, projectFolder, terminalReporter, withScratch } from "../toolchain/index";
+import {
+  dockerClient,
+  projectFolder,
+  type Reporter,
+  terminalReporter,
+  withScratch,
+} from "../toolchain/index";
 import { ensureChromium } from "./chromium";
 import { bringUpCluster } from "./cluster";
+import { forgetStack, stackName as clusterStack } from "../tests/cluster/traces";
 import longTests from "../tests/long.json";
 import { type Command, type Context } from "./command";
 import { type Prepared, prepareMachine } from "./prepare";
@@ -15,9 +22,6 @@ import { checkPython } from "./python-checks";
 import { removeImages, stackImages } from "./stack-images";
 import { none, vitestCounts } from "./test-counts";
 import { type Lane, type StageWork, TestRun } from "./test-run";
-
-/** The tests' stack on Kubernetes. */
-const clusterStack = "cluster";
 
 /** The tests' own stack: its images, volumes and ports stand beside those of a running dev stack. */
 const testStack = "e2e";
@@ -59,6 +63,9 @@ function script(name: string, context: Context): StageWork {
   };
 }
 
+/** For vitest.config.mts: no file is left out. */
+const withLongTests = { LAKESTACK_LONG_TESTS: "yes" };
+
 function vitest(
   project: string,
   context: Context,
@@ -74,7 +81,7 @@ function vitest(
         process.execPath,
         [program, "run", "--project", project, ...reporters, ...args],
         { output, signal: context.signal },
-        args.length > 0 ? { ...env, LAKESTACK_LONG_TESTS: "yes" } : env,
+        args.length > 0 ? { ...env, ...withLongTests } : env,
       );
       return { ok: code === 0, counts: vitestCounts(await readFile(report, "utf8")) };
     });
@@ -144,6 +151,8 @@ async function clusterStage(lane: Lane, context: Context): Promise<Cluster | und
   await lane.stage("cluster", async (output) => {
     const { signal } = context;
     const reporter = output === process.stdout ? context.reporter : terminalReporter(output);
+    // A killed run may have left one, with half a stack in it.
+    await removeTestCluster(reporter);
     const up = await bringUpCluster({ reporter, signal, settings: clusterSettings(testCluster) });
     const { docker, images } = await prepareMachine({
       stack: clusterStack,
@@ -167,10 +176,15 @@ const stackOnClusterStage = (
   args: readonly string[] = [],
 ) => lane.stage("cluster tests", vitest("cluster", context, args, { ...env, ...testCluster }));
 
-/** Also one that is half made. */
-async function removeTestCluster({ reporter }: Context): Promise<void> {
+/** The cluster, also if it is half made, and what is known of the stack on it. */
+async function removeTestCluster(reporter: Reporter): Promise<void> {
+  await destroyCluster({ docker: dockerClient(), settings: clusterSettings(testCluster), reporter });
+  await forgetStack();
+}
+
+async function removeClusterAndImages({ reporter }: Context): Promise<void> {
+  await removeTestCluster(reporter);
   const docker = dockerClient();
-  await destroyCluster({ docker, settings: clusterSettings(testCluster), reporter });
   const images = await stackImages(docker, clusterStack);
   await removeImages(
     docker,
@@ -202,32 +216,44 @@ async function stagesOnContainers(run: TestRun, context: Context, { prepared, en
     );
     if (isLeft) await stackOnClusterStage(run, context, env);
   } finally {
-    await removeTestCluster(context);
+    await removeClusterAndImages(context);
   }
 }
 
+/** @param everything - also what takes long. */
+async function runAll(context: Context, everything: boolean): Promise<number> {
+  const run = new TestRun();
+  // What a minute finds is not worth building images for.
+  if (!(await quickStages(run, context))) return run.close();
+
+  let ready: Ready | undefined;
+  await run.stage("machine", async () => {
+    ready = await prepare(context);
+    if (everything) Object.assign(ready.env, withLongTests);
+    return { ok: true, counts: none };
+  });
+  if (ready !== undefined) {
+    await stagesOnContainers(run, context, ready);
+  }
+  context.signal.throwIfAborted();
+  const left = everything ? [] : Object.entries(longTests);
+  for (const [file, why] of left) run.output.write(`Left to npm run test:all: ${file}, which ${why}.\n`);
+  return run.close();
+}
+
+const removal = `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`;
+
 export const all: Command = {
   usage:
-    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, of the services on a fake AWS, end-to-end tests on containers and on Kubernetes",
-  afterInterrupt: `What the tests made is removed by: LAKESTACK_STACK=${testStack} npm run destroy`,
-  async run(_args, context) {
-    const run = new TestRun();
-    // What a minute finds is not worth building images for.
-    if (!(await quickStages(run, context))) return run.close();
+    "npm test     lint, type check, unit tests, Python checks, tests of the toolchain, of the services on a fake AWS, end-to-end tests on containers and on Kubernetes; but what takes long",
+  afterInterrupt: removal,
+  run: (_args, context) => runAll(context, false),
+};
 
-    let ready: Ready | undefined;
-    await run.stage("machine", async () => {
-      ready = await prepare(context);
-      return { ok: true, counts: none };
-    });
-    if (ready !== undefined) {
-      await stagesOnContainers(run, context, ready);
-    }
-    context.signal.throwIfAborted();
-    for (const [file, why] of Object.entries(longTests))
-      run.output.write(`Left out: ${file}, which ${why}.\n`);
-    return run.close();
-  },
+export const everything: Command = {
+  usage: "npm run test:all     what npm test does, and the tests that take long: some hours on two cores",
+  afterInterrupt: removal,
+  run: (_args, context) => runAll(context, true),
 };
 
 export const unit: Command = {
@@ -241,7 +267,7 @@ export const unit: Command = {
 
 export const endToEnd: Command = {
   usage: "npm run test:e2e [-- VITEST ARGUMENTS]     the end-to-end tests, on real containers",
-  afterInterrupt: all.afterInterrupt,
+  afterInterrupt: removal,
   async run(args, context) {
     const run = new TestRun();
     const { env } = await prepare(context);
@@ -273,7 +299,7 @@ export const onCluster: Command = {
           : (await clusterStage(run, context)) !== undefined;
       if (isUp) await stackOnClusterStage(run, context, env, args);
     } finally {
-      await removeTestCluster(context);
+      await removeClusterAndImages(context);
     }
     return run.close();
   },

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import * as path from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
 import { stringify } from "yaml";
 import { AirflowClient } from "../../commands/airflow-client";
 import { prepareMachine } from "../../commands/prepare";
@@ -10,20 +9,15 @@ import type { StackOutputs } from "../../commands/stack-outputs";
 import { stackOutputs } from "../../commands/stack-outputs";
 import { query } from "../../commands/trino-query";
 import { loadImages } from "../../toolchain/cluster/index";
-import { projectFolder, toolFolder } from "../../toolchain/project";
 import { terminalReporter } from "../../toolchain/progress";
 import { expectSuccess, type Finished, type Running, start } from "../e2e/processes";
 import { cluster, docker, kubectl, settings } from "./cluster";
+import { configFile, passphraseFile, stackName, stateFolder } from "./traces";
 
-/** The tests' own stack on the cluster. */
-export const stackName = "cluster";
 export const namespace = "lakestack-test";
 /** Images that the stack's pods run. */
 const images = ["minio", "postgres", "nessie", "spark", "trino", "airflow", "gateway"];
 
-const configFile = path.join(projectFolder, `Pulumi.${stackName}.yaml`);
-const stateFolder = path.join(toolFolder, "cluster-state");
-const passphraseFile = path.join(toolFolder, "cluster-passphrase");
 const reporter = terminalReporter();
 const signal = new AbortController().signal;
 
@@ -130,12 +124,6 @@ export class Lakehouse {
   async query(statement: string): Promise<unknown[][]> {
     const { trinoUser, trinoPassword, caCertificate } = await this.outputs();
     return query({ url: trinoUrl, user: trinoUser, password: trinoPassword, ca: caCertificate }, statement);
-  }
-
-  /** Nothing of it is left on this machine. */
-  async forget(): Promise<void> {
-    for (const trace of [stateFolder, passphraseFile, configFile])
-      await rm(trace, { recursive: true, force: true });
   }
 }
 

@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { Sha256 } from "@aws-crypto/sha256-js";
 import { ListBucketsCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { SignatureV4 } from "@smithy/signature-v4";
@@ -101,9 +101,10 @@ async function listWithLent(): Promise<unknown> {
  * 256 events, and health checks fill those within a minute.
  */
 async function countMade(): Promise<{ made: Record<string, number>; stop: () => unknown }> {
-  const stream = (await docker.getEvents({
+  const stream = await docker.getEvents({
     filters: { type: ["container"], event: ["create"], label: [`lakestack.stack=${stackName}`] },
-  })) as Readable;
+  });
+  if (!(stream instanceof Readable)) throw new Error("The engine's events are no stream that can be ended");
   const made: Record<string, number> = {};
   const lines = createInterface({ input: stream });
   lines.on("line", (line) => {
