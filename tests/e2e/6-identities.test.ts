@@ -14,12 +14,15 @@ import { keptSecrets, outputs } from "./lakestack";
 import { asRoot, asUser, region } from "./object-store";
 
 const key = "tests/6-identities";
-const keys = {} as Record<StoreUser, string>;
+let keys: Record<StoreUser, string>;
 
 beforeAll(async () => {
   const secrets = await keptSecrets();
-  keys.catalog = secrets.catalogObjectStoreKey;
-  keys.spark = secrets.sparkObjectStoreKey;
+  keys = {
+    catalog: secrets.catalogObjectStoreKey,
+    spark: secrets.sparkObjectStoreKey,
+    lineage: secrets.lineageObjectStoreKey,
+  };
   for (const Bucket of bucketPurposes) {
     await asRoot((client) => client.send(new PutObjectCommand({ Bucket, Key: key, Body: "there" })));
   }
