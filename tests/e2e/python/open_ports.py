@@ -10,7 +10,8 @@ import asyncio
 import json
 import sys
 
-PATIENCE_SECONDS = 10
+# The kernel knocks again after one second and after three.
+PATIENCE_SECONDS = 5
 
 
 async def attempt(target: str) -> str:
