@@ -146,6 +146,8 @@ export function renderCatalog({
     "nessie.version.store.type": "JDBC2",
     "nessie.version.store.persist.jdbc.datasource": "postgresql",
     "quarkus.datasource.postgresql.jdbc.url": `jdbc:postgresql://${database.address}/${database.name}${tls}`,
+    // A machine that starts everything at once takes longer than the five seconds of the default.
+    "quarkus.datasource.postgresql.jdbc.acquisition-timeout": "30S",
     "quarkus.datasource.postgresql.username": database.name,
     "quarkus.datasource.postgresql.password": database.password,
     "nessie.catalog.default-warehouse": warehouse,
