@@ -88,9 +88,17 @@ function vitest(
 }
 
 async function quickStages(run: TestRun, context: Context): Promise<boolean> {
+  let isClean = false;
+  // Each keeps one core busy.
+  const isTyped = await run.beside(
+    async (lane) => {
+      isClean = await lane.stage("lint", script("lint", context));
+    },
+    (lane) => lane.stage("type check", script("typecheck", context)),
+  );
   return (
-    (await run.stage("lint", script("lint", context))) &&
-    (await run.stage("type check", script("typecheck", context))) &&
+    isClean &&
+    isTyped &&
     (await run.stage("unit tests", vitest("unit", context))) &&
     (await run.stage("program tests", vitest("programs", context)))
   );
