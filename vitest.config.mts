@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import longTests from "./tests/long.json" with { type: "json" };
 
+/** No bound on what is tested: the time after which a test that hangs is ended, on the slowest machine. */
 const minutes = 60_000;
 
 /**
@@ -25,9 +26,25 @@ export default defineConfig({
     maxWorkers: "100%",
     projects: [
       // Plain values and small programs, with Pulumi's mocks; no containers, no network.
-      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["tests/unit/**/*.test.ts"],
+          testTimeout: minutes,
+          hookTimeout: minutes,
+        },
+      },
       // Whole programs for a laptop, a cluster and AWS, evaluated with the same mocks.
-      { extends: true, test: { name: "programs", include: ["tests/programs/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "programs",
+          include: ["tests/programs/**/*.test.ts"],
+          testTimeout: 5 * minutes,
+          hookTimeout: 5 * minutes,
+        },
+      },
       {
         // A real Docker engine.
         extends: true,

@@ -16,7 +16,7 @@ let open: Graph;
 beforeAll(async () => {
   graph = await prodGraph();
   open = await prodGraph(mixedDoors);
-}, 60_000);
+});
 
 const inputs = (type: string, name: string) => graph.one(type, name).inputs;
 

@@ -13,7 +13,7 @@ let graph: Graph;
 
 beforeAll(async () => {
   graph = await prodGraph(publicDoors);
-}, 60_000);
+});
 
 const subjects = (from: Graph): Subject[] =>
   from.resources.map(({ type, name, inputs, protect }) => ({ type, name, props: inputs, protect }));

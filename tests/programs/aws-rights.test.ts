@@ -18,7 +18,7 @@ let graph: Graph;
 
 beforeAll(async () => {
   graph = await prodGraph();
-}, 60_000);
+});
 
 /** All that a role's own policies say. */
 function policiesOf(name: string): Policy[] {

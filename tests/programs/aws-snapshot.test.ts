@@ -10,7 +10,7 @@ let graph: Graph;
 
 beforeAll(async () => {
   graph = await prodGraph(publicDoors);
-}, 60_000);
+});
 
 /** Components in the order in which they are made. */
 const components = [

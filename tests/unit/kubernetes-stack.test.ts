@@ -220,7 +220,7 @@ describe("the Kubernetes stack", () => {
     expect(
       graph.one("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "spark-worker-scale").inputs,
     ).toMatchObject({ spec: { minReplicas: 2, maxReplicas: 2 } });
-  }, 60_000);
+  });
 
   it("drains a Trino worker before it goes", () => {
     const [worker] = pods().flatMap(([name, pod]) => (name === "trino-worker" ? [pod] : []));
