@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { bucketPurposes } from "../../infra/access";
 import { fileKey } from "../../infra/platforms/kubernetes/files";
 import { sourcesFile } from "../../infra/services/airflow-settings";
@@ -8,7 +8,6 @@ import { mixedDoors, prodGraph } from "../aws/stack";
 import { keyArn, types } from "../aws/types";
 
 // The whole program runs for each set of settings.
-vi.setConfig({ testTimeout: 60_000 });
 
 let graph: Graph;
 let open: Graph;

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { awsRules } from "../../policy/aws-rules";
 import { stackRules } from "../../policy/stack-rules";
 import type { Subject } from "../../policy/subject";
@@ -7,7 +7,6 @@ import { prodGraph, publicDoors } from "../aws/stack";
 import { verdict } from "../unit/verdict";
 
 // The whole program runs for each set of settings.
-vi.setConfig({ testTimeout: 60_000 });
 
 let graph: Graph;
 

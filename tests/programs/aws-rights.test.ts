@@ -1,11 +1,10 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { objectStoreAccess, storeActions, type StoreUser } from "../../infra/access";
 import { Graph } from "../aws/graph";
 import { allows, type Policy, readPolicy, type Request } from "../aws/iam";
 import { prodGraph } from "../aws/stack";
 
 // The whole program runs for each set of settings.
-vi.setConfig({ testTimeout: 60_000 });
 
 const account = "123456789012";
 const bucket = (place: string) => `arn:aws:s3:::lakestack-prod-${place}-${account}`;

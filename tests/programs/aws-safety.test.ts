@@ -1,10 +1,9 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Graph, Registered } from "../aws/graph";
 import { mixedDoors, prodGraph } from "../aws/stack";
 import { keyArn, types } from "../aws/types";
 
 // The whole program runs for each set of settings.
-vi.setConfig({ testTimeout: 60_000 });
 
 let graph: Graph;
 let open: Graph;

@@ -1,10 +1,9 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Graph } from "../aws/graph";
 import { componentOf, readable, readableCluster } from "../aws/readable";
 import { prodGraph, publicDoors } from "../aws/stack";
 
 // The whole program runs for each set of settings.
-vi.setConfig({ testTimeout: 60_000 });
 
 let graph: Graph;
 

@@ -15,7 +15,6 @@ import { doors, hosts, others } from "./variants";
 vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
 // Each test runs whole programs.
-vi.setConfig({ testTimeout: 60_000 });
 
 const ofTheCluster = "there is no cluster";
 const ofDoors = "on a laptop everything is on the loopback address";

@@ -16,7 +16,6 @@ import { doors, gatewayDoors, hosts, others } from "./variants";
 vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
 // Each test runs whole programs.
-vi.setConfig({ testTimeout: 60_000 });
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-policy-"));
 const pem = path.join(folder, "authority.pem");

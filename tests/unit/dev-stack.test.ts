@@ -124,7 +124,7 @@ beforeAll(async () => {
   // Resources are registered in the background: the stack is complete when the last one is.
   await vi.waitFor(() => {
     expect(containers().size).toBeGreaterThanOrEqual(12);
-  });
+  }, 30_000);
 });
 
 describe("the dev stack", () => {

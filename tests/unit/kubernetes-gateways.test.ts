@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type * as pulumi from "@pulumi/pulumi";
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../infra/config";
 import { completeSecrets } from "../../infra/secrets";
 import type { SecretValues } from "../../infra/secrets";
@@ -11,7 +11,6 @@ import { configure, recordResources, settle } from "./registered";
 import type { Registered } from "./registered";
 
 // Each of these runs the whole program.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const airflowHost = "airflow.example.org";
 const objectStoreHost = "10.0.0.7";

@@ -1,7 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { describe, expect, it, vi } from "vitest";
-
-vi.setConfig({ testTimeout: 60_000 });
+import { describe, expect, it } from "vitest";
 
 /** Packages of Pulumi's that a program loads before it does anything. */
 function loadedBy(program: string): string[] {
