@@ -88,14 +88,11 @@ function vitest(
 }
 
 async function quickStages(run: TestRun, context: Context): Promise<boolean> {
-  let isClean = false;
   // Each keeps one core busy.
-  const isTyped = await run.beside(
-    async (lane) => {
-      isClean = await lane.stage("lint", script("lint", context));
-    },
-    (lane) => lane.stage("type check", script("typecheck", context)),
-  );
+  const [isClean, isTyped] = await Promise.all([
+    run.stage("lint", script("lint", context)),
+    run.stage("type check", script("typecheck", context)),
+  ]);
   return (
     isClean &&
     isTyped &&

@@ -24,7 +24,7 @@ interface ContainerInputs {
   name: string;
   envs: string[];
   uploads: { file: string; content?: string; contentBase64?: string; permissions: string }[];
-  networksAdvanced: { name: string }[];
+  networksAdvanced: { name: string; aliases: string[] }[];
   [property: string]: unknown;
 }
 
@@ -52,10 +52,8 @@ export class Lakehouse {
   private trustStore = "";
   private authority = "";
 
-  /** Name of the network, once it is made. */
-  get network(): string {
-    return String(this.graph.ofType(NETWORK)[0]?.inputs["name"]);
-  }
+  /** All pods of a cluster share a network, the agent's address in it; policies, which aren't looked at here, part them. */
+  readonly network = `lakestack-${stack}-pods`;
 
   /** The services of the stack, with the object storage of the stack on AWS. */
   static async describe(production: Production): Promise<Lakehouse> {
@@ -92,9 +90,8 @@ export class Lakehouse {
 
   /** Makes the network, with the addresses of the agent in it, and the volumes. */
   async makeGround(): Promise<void> {
-    const [network] = this.graph.ofType(NETWORK);
     const ipamConfigs = [{ subnet: "169.254.170.16/28", gateway: "169.254.170.17" }];
-    await this.harness.create(NETWORK, { ...network?.inputs, ipamConfigs });
+    await this.harness.create(NETWORK, { name: this.network, ipamConfigs });
     for (const volume of ["database", "trino-live"])
       await this.harness.create(VOLUME, this.graph.one(VOLUME, volume).inputs);
   }
@@ -187,6 +184,9 @@ export class Lakehouse {
       ...described,
       // Tests may run beside others: slow is not wrong.
       waitTimeout: 420,
+      networksAdvanced: [
+        { name: this.network, aliases: described.networksAdvanced.flatMap(({ aliases }) => aliases) },
+      ],
       envs: [...described.envs, ...this.environment, ...(token === undefined ? [] : podIdentity)],
       uploads: [
         ...described.uploads,
