@@ -88,13 +88,16 @@ function vitest(
 }
 
 async function quickStages(run: TestRun, context: Context): Promise<boolean> {
+  const lint = { isClean: false };
   // Each keeps one core busy.
-  const [isClean, isTyped] = await Promise.all([
-    run.stage("lint", script("lint", context)),
-    run.stage("type check", script("typecheck", context)),
-  ]);
+  const isTyped = await run.beside(
+    async (lane) => {
+      lint.isClean = await lane.stage("lint", script("lint", context));
+    },
+    (lane) => lane.stage("type check", script("typecheck", context)),
+  );
   return (
-    isClean &&
+    lint.isClean &&
     isTyped &&
     (await run.stage("unit tests", vitest("unit", context))) &&
     (await run.stage("program tests", vitest("programs", context)))

@@ -7,8 +7,6 @@ import { readPolicy } from "../aws/iam";
 import { mixedDoors, prodGraph } from "../aws/stack";
 import { keyArn, types } from "../aws/types";
 
-// The whole program runs for each set of settings.
-
 let graph: Graph;
 let open: Graph;
 

@@ -6,8 +6,6 @@ import type { Graph } from "../aws/graph";
 import { prodGraph, publicDoors } from "../aws/stack";
 import { verdict } from "../unit/verdict";
 
-// The whole program runs for each set of settings.
-
 let graph: Graph;
 
 beforeAll(async () => {

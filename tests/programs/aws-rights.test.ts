@@ -4,8 +4,6 @@ import { Graph } from "../aws/graph";
 import { allows, type Policy, readPolicy, type Request } from "../aws/iam";
 import { prodGraph } from "../aws/stack";
 
-// The whole program runs for each set of settings.
-
 const account = "123456789012";
 const bucket = (place: string) => `arn:aws:s3:::lakestack-prod-${place}-${account}`;
 const object = (place: string) => `${bucket(place)}/some/object`;

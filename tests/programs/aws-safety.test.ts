@@ -3,8 +3,6 @@ import type { Graph, Registered } from "../aws/graph";
 import { mixedDoors, prodGraph } from "../aws/stack";
 import { keyArn, types } from "../aws/types";
 
-// The whole program runs for each set of settings.
-
 let graph: Graph;
 let open: Graph;
 

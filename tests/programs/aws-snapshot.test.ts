@@ -3,8 +3,6 @@ import type { Graph } from "../aws/graph";
 import { componentOf, readable, readableCluster } from "../aws/readable";
 import { prodGraph, publicDoors } from "../aws/stack";
 
-// The whole program runs for each set of settings.
-
 let graph: Graph;
 
 beforeAll(async () => {

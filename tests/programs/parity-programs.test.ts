@@ -14,8 +14,6 @@ import { doors, hosts, others } from "./variants";
 
 vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
-// Each test runs whole programs.
-
 const ofTheCluster = "there is no cluster";
 const ofDoors = "on a laptop everything is on the loopback address";
 const ofCertificates = "cert-manager and ingress controllers are a cluster's";

@@ -15,8 +15,6 @@ import { doors, gatewayDoors, hosts, others } from "./variants";
 
 vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
-// Each test runs whole programs.
-
 const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-policy-"));
 const pem = path.join(folder, "authority.pem");
 let secrets: Awaited<ReturnType<typeof completeSecrets>>;

@@ -10,8 +10,6 @@ import { hosts } from "../programs/variants";
 import { configure, recordResources, settle } from "./registered";
 import type { Registered } from "./registered";
 
-// Each of these runs the whole program.
-
 const airflowHost = "airflow.example.org";
 const objectStoreHost = "10.0.0.7";
 const open = {
