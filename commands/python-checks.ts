@@ -5,7 +5,7 @@ import type Docker from "dockerode";
 import { extract, pack, type Pack } from "tar-stream";
 import { projectFolder } from "../toolchain/index";
 import { removeContainer } from "./stack-containers";
-import { add, type Counts, junitCounts, none } from "./test-counts";
+import { add, type Counts, junitCounts, junitFailures, none } from "./test-counts";
 
 /** Packages with checks of their own, each with its pyproject.toml. */
 const packages = ["spark-jobs", "scheduler"];
@@ -30,6 +30,8 @@ export interface PythonOutcome {
   /** Commands that ended with an error. */
   failed: string[];
   counts: Counts;
+  /** The tests that failed, and why. */
+  failures: string[];
 }
 
 /** Runs the Python checks in a container of the image that has them, with the versions that the services run. */
@@ -54,6 +56,7 @@ export async function checkPython(
     await container.putArchive(packProject(workplace, sources), { path: path.dirname(workplace) });
     await container.start();
     const failed: string[] = [];
+    const failures: string[] = [];
     let counts = none;
     for (const name of packages) {
       for (const command of commands(name)) {
@@ -64,9 +67,11 @@ export async function checkPython(
         if (code !== 0) failed.push(`${command[0] ?? ""} in ${name}`);
       }
       const report = await readOut(container, reportFile(name));
-      if (report !== undefined) counts = add(counts, junitCounts(report));
+      if (report === undefined) continue;
+      counts = add(counts, junitCounts(report));
+      failures.push(...junitFailures(report));
     }
-    return { failed, counts };
+    return { failed, counts, failures };
   } finally {
     await removeContainer(docker, container.id);
   }

@@ -9,12 +9,20 @@ interface Outcome {
   name: string;
   ok: boolean;
   counts: Counts;
+  failures: readonly string[];
   started: number;
   milliseconds: number;
 }
 
+export interface StageResult {
+  ok: boolean;
+  counts: Counts;
+  /** What failed and why: a few lines each. */
+  failures?: readonly string[];
+}
+
 /** Does a stage's work, and prints where it is told to. */
-export type StageWork = (output: Writable) => Promise<{ ok: boolean; counts: Counts }>;
+export type StageWork = (output: Writable) => Promise<StageResult>;
 
 /** Stages that run one after the other, printing to the same place. */
 export interface Lane {
@@ -55,26 +63,31 @@ export class TestRun implements Lane {
   private async stageIn(output: Writable, name: string, work: StageWork): Promise<boolean> {
     output.write(`\n── ${name} ${"─".repeat(Math.max(3, 70 - name.length))}\n`);
     const started = performance.now();
-    const { ok, counts: told } = await work(output).catch((error: unknown) => {
+    const result = await work(output).catch((error: unknown): StageResult => {
       output.write(`${messageOf(error)}\n`);
-      return { ok: false, counts: none };
+      return { ok: false, counts: none, failures: [messageOf(error)] };
     });
+    const { ok, counts: told, failures = [] } = result;
     // A stage that breaks before or after its tests has failed, too.
     const counts = ok || told.failed > 0 ? told : { ...told, failed: 1 };
-    this.outcomes.push({ name, ok, counts, started, milliseconds: performance.now() - started });
+    this.outcomes.push({ name, ok, counts, failures, started, milliseconds: performance.now() - started });
     return ok;
   }
 
-  /** Prints the score, closing with one line that machines read, too. @returns the exit code. */
+  /**
+   * Prints what failed once more, as it may stand thousands of lines above, then the score, closing with one line that
+   * machines read, too. @returns the exit code.
+   */
   close(): number {
-    const rows = this.outcomes
-      .toSorted((a, b) => a.started - b.started)
-      .map(({ name, ok, counts, milliseconds }) => [
-        name,
-        ok ? "passed" : "FAILED",
-        closingLine(counts),
-        elapsed(milliseconds),
-      ]);
+    const outcomes = this.outcomes.toSorted((a, b) => a.started - b.started);
+    for (const { name, failures } of outcomes)
+      for (const failure of failures) console.log(`\nFailed in ${name}: ${failure}`);
+    const rows = outcomes.map(({ name, ok, counts, milliseconds }) => [
+      name,
+      ok ? "passed" : "FAILED",
+      closingLine(counts),
+      elapsed(milliseconds),
+    ]);
     const whole = elapsed(performance.now() - this.started);
     console.log(`\n${table(["stage", "outcome", "tests", "time"], rows)}\n\nAll stages took ${whole}.`);
     const total = this.outcomes.reduce((sum, { counts }) => add(sum, counts), none);

@@ -20,7 +20,7 @@ import { type Command, type Context } from "./command";
 import { type Prepared, prepareMachine } from "./prepare";
 import { checkPython } from "./python-checks";
 import { removeImages, stackImages } from "./stack-images";
-import { none, vitestCounts } from "./test-counts";
+import { none, vitestCounts, vitestFailures } from "./test-counts";
 import { type Lane, type StageWork, TestRun } from "./test-run";
 
 /** The tests' own stack: its images, volumes and ports stand beside those of a running dev stack. */
@@ -83,7 +83,12 @@ function vitest(
         { output, signal: context.signal },
         args.length > 0 ? { ...env, ...withLongTests } : env,
       );
-      return { ok: code === 0, counts: vitestCounts(await readFile(report, "utf8")) };
+      const found = await readFile(report, "utf8");
+      return {
+        ok: code === 0,
+        counts: vitestCounts(found),
+        failures: vitestFailures(found, projectFolder),
+      };
     });
 }
 
@@ -123,9 +128,8 @@ async function prepare(context: Context): Promise<Ready> {
 async function pythonChecks({ docker, images }: Prepared, output: Writable, signal: AbortSignal) {
   const image = images.get("checks");
   if (image === undefined) throw new Error("There is no image with the Python checks");
-  const { failed, counts } = await checkPython(docker, image, output, signal);
-  if (failed.length > 0) output.write(`Failed: ${failed.join(", ")}\n`);
-  return { ok: failed.length === 0, counts };
+  const { failed, counts, failures } = await checkPython(docker, image, output, signal);
+  return { ok: failed.length === 0, counts, failures: [...failed, ...failures] };
 }
 
 /** The tests' own cluster, beside one that people use. */

@@ -12,7 +12,13 @@ import { unnamedDescendants } from "../../commands/stack-images";
 import { type StackOutputs, stackOutputs } from "../../commands/stack-outputs";
 import { summary } from "../../commands/summary";
 import { bytes, table } from "../../commands/table";
-import { closingLine, junitCounts, vitestCounts } from "../../commands/test-counts";
+import {
+  closingLine,
+  junitCounts,
+  junitFailures,
+  vitestCounts,
+  vitestFailures,
+} from "../../commands/test-counts";
 import { projectFolder, withoutCredentials } from "../../toolchain/index";
 
 const outputs: StackOutputs = {
@@ -182,6 +188,41 @@ describe("test counts", () => {
     const report =
       '<?xml version="1.0"?><testsuites><testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10"><testcase/></testsuite></testsuites>';
     expect(junitCounts(report)).toEqual({ passed: 4, failed: 3, skipped: 3 });
+  });
+
+  test("come with what failed and why: of vitest by file and name, a few lines each", () => {
+    const file = (name: string, message: string, assertionResults: unknown[]) => {
+      return { name: `/project/tests/${name}`, status: "failed", message, assertionResults };
+    };
+    const report = {
+      testResults: [
+        file("broken.test.ts", "Cannot find module", []),
+        file("1-up.test.ts", "", [
+          { status: "passed", fullName: "up works", failureMessages: [] },
+          {
+            status: "failed",
+            fullName: "up is quick",
+            failureMessages: [`expected 2 to be 1\n${"at f\n".repeat(50)}`],
+          },
+        ]),
+      ],
+    };
+    const [broken, failed, ...more] = vitestFailures(JSON.stringify(report), "/project");
+    expect(more).toEqual([]);
+    expect(broken).toBe("tests/broken.test.ts\n    Cannot find module");
+    expect(failed).toContain("tests/1-up.test.ts: up is quick\n    expected 2 to be 1\n    at f");
+    expect(failed?.split("\n").length).toBeLessThan(15);
+  });
+
+  test("come with what failed and why: of pytest, failures and errors", () => {
+    const report =
+      '<testsuites><testsuite><testcase classname="tests.test_dedup" name="test_one[a]" time="0.1" />' +
+      '<testcase classname="tests.test_dedup" name="test_two" time="0.1"><failure message="assert 1 &lt; 0&#10; +  where">def</failure></testcase>' +
+      '<testcase classname="" name="tests.test_gone" time="0"><error message="collection failure">E</error></testcase></testsuite></testsuites>';
+    expect(junitFailures(report)).toEqual([
+      "tests.test_dedup: test_two\n    assert 1 < 0\n     +  where",
+      "tests.test_gone\n    collection failure",
+    ]);
   });
 
   test("close in one line", () => {

@@ -81,7 +81,7 @@ describe("stages beside each other", () => {
       (lane) => lane.stage("whole", says("whole", 5, 7)),
     );
     expect(run.close()).toBe(1);
-    expect(printed).toContain("the engine is gone");
+    expect(printed).toContain("\nFailed in broken: the engine is gone\n");
     expect(printed).toMatch(/broken\s+FAILED\s+0 passed, 1 failed/);
     expect(printed.trimEnd()).toMatch(/7 passed, 1 failed, 0 skipped$/);
   });
