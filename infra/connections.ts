@@ -5,6 +5,9 @@ type Callers = Record<string, readonly string[]>;
 export const contentsTask = "object-store-contents";
 export const loginsTask = "database-logins";
 
+/** What keeps the audit log, where there is one. */
+export const auditKeeper = "audit";
+
 /** What asks Trino for its certificate, where somebody is told of the days that are left. */
 export const certificateWatch = "certificate-watch";
 
@@ -36,6 +39,7 @@ export const connections: Readonly<Record<string, Callers>> = {
       "spark-worker",
       "spark-history",
       "airflow-scheduler",
+      auditKeeper,
       gateways["object-store"],
     ],
   },
@@ -53,6 +57,7 @@ export const connections: Readonly<Record<string, Callers>> = {
     "driver-blocks": ["spark-worker"],
     logs: ["airflow-api"],
   },
+  [auditKeeper]: { http: ["trino", "object-store", "airflow-scheduler"] },
   [outsideSources]: { s3: ["spark-worker", "airflow-scheduler"] },
   [lineageReceiver]: { http: ["airflow-scheduler"] },
 };

@@ -46,6 +46,11 @@ const table = {
     opens: "the object store, for those who tell of lineage",
     restarts: ["airflow-scheduler"],
   },
+  auditObjectStoreKey: { opens: "the object store, for the keeper of the audit log", restarts: ["audit"] },
+  auditToken: {
+    opens: "the audit log, for those who tell it something",
+    restarts: ["audit", "trino", "object-store", "airflow-scheduler"],
+  },
   sparkAuthenticationSecret: {
     opens: "Spark's master, workers and drivers to each other",
     restarts: [...spark, ...airflow],

@@ -35,6 +35,9 @@ export interface SecretValues {
   catalogObjectStoreKey: string;
   sparkObjectStoreKey: string;
   lineageObjectStoreKey: string;
+  auditObjectStoreKey: string;
+  /** By which the keeper of the audit log knows who tells it something. */
+  auditToken: string;
   sparkAuthenticationSecret: string;
   airflowFernetKey: string;
   airflowApiSecretKey: string;
@@ -109,6 +112,8 @@ export async function completeSecrets(
     catalogObjectStoreKey: generatePassword(40),
     sparkObjectStoreKey: generatePassword(40),
     lineageObjectStoreKey: generatePassword(40),
+    auditObjectStoreKey: generatePassword(40),
+    auditToken: generatePassword(48),
     sparkAuthenticationSecret: generatePassword(48),
     // Fernet wants 32 bytes, base64 with - and _.
     airflowFernetKey: randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_"),
