@@ -65,7 +65,7 @@ def request(event: Event) -> Row:
 
 
 def action(event: Event) -> Row:
-    """What somebody has done in Airflow, as the DAG tell_audit reads it from Airflow's own log: it is such a row already."""
+    """What somebody has done in Airflow. The DAG tell_audit, which reads it from Airflow's log, tells it as a row."""
     return {**event, "id": str(event["id"]), "time": event["time"]}
 
 

@@ -69,13 +69,13 @@ export class Audit extends pulumi.ComponentResource {
   }
 }
 
-function storeSettings({ endpoint, region, pathStyle, buckets, keys }: ObjectStorage): pulumi.Output<string> {
+function storeSettings(store: ObjectStorage): pulumi.Output<string> {
   return pulumi.jsonStringify({
-    bucket: buckets.audit,
-    region,
-    path_style: pathStyle,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(keys("audit") === undefined ? {} : { keys_file: keysFile }),
+    bucket: store.buckets.audit,
+    region: store.region,
+    path_style: store.pathStyle,
+    ...(store.endpoint === undefined ? {} : { endpoint: store.endpoint }),
+    ...(store.keys("audit") === undefined ? {} : { keys_file: keysFile }),
   });
 }
 

@@ -18,8 +18,7 @@ const keys = {} as Record<StoreUser, string>;
 
 beforeAll(async () => {
   const secrets = await keptSecrets();
-  keys.catalog = secrets.catalogObjectStoreKey;
-  keys.spark = secrets.sparkObjectStoreKey;
+  for (const user of users) keys[user] = secrets[`${user}ObjectStoreKey`];
   for (const Bucket of bucketPurposes) {
     await asRoot((client) => client.send(new PutObjectCommand({ Bucket, Key: key, Body: "there" })));
   }

@@ -39,6 +39,7 @@ const onlyOnKubernetes: Record<string, string> = {
   ...{ ingressClass: ofCertificates, ingressNamespace: ofCertificates, ingressTlsSecret: ofCertificates },
   ...{ objectStoreEndpoint: ofOthers, objectStoreRegion: ofOthers, objectStorePathStyle: ofOthers },
   ...{ warehouseBucket: ofOthers, sourceBucket: ofOthers, eventsBucket: ofOthers, lineageBucket: ofOthers },
+  auditBucket: ofOthers,
   ...{ databaseAddress: ofOthers, databaseAdministrator: ofOthers, databaseAuthoritiesFile: ofOthers },
 };
 const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-parity-"));

@@ -98,6 +98,8 @@ beforeAll(async () => {
   pulumi.runtime.setAllConfig(
     {
       ...(Object.fromEntries(config) as Record<string, string>),
+      // All that there is.
+      "lakestack:audit": "true",
       "lakestack:secrets": JSON.stringify(secrets),
     },
     ["lakestack:secrets"],
@@ -123,7 +125,7 @@ beforeAll(async () => {
   outputs = await dev(readConfig());
   // Resources are registered in the background: the stack is complete when the last one is.
   await vi.waitFor(() => {
-    expect(containers().size).toBeGreaterThanOrEqual(12);
+    expect(containers().size).toBeGreaterThanOrEqual(13);
   }, 10_000);
 });
 
@@ -142,6 +144,7 @@ describe("the dev stack", () => {
       "airflow-dag-processor",
       "airflow-scheduler",
       "airflow-triggerer",
+      "audit",
       "catalog",
       "database",
       "object-store",
@@ -171,12 +174,13 @@ describe("the dev stack", () => {
     expect(meeting).toEqual(allowed);
   });
 
-  it("has eight networks: an engine has about thirty to give", () => {
+  it("has nine networks: an engine has about thirty to give", () => {
     expect(named("docker:index/network:Network").sort()).toEqual(
       [
         "airflow-api.airflow-dag-processor.database",
         "airflow-api.airflow-scheduler",
         "airflow-api.airflow-triggerer.database",
+        "airflow-scheduler.audit.object-store.trino",
         "airflow-scheduler.catalog.database",
         "airflow-scheduler.catalog.object-store.trino",
         "airflow-scheduler.spark-master.spark-worker",
@@ -225,6 +229,7 @@ describe("the dev stack", () => {
     expect(named("docker:index/volume:Volume").sort()).toEqual([
       "airflow-api-live",
       "airflow-logs",
+      "audit",
       "database",
       "object-store",
       "trino-live",
