@@ -5,6 +5,9 @@ type Callers = Record<string, readonly string[]>;
 export const contentsTask = "object-store-contents";
 export const loginsTask = "database-logins";
 
+/** What the stack's own database is called, which its certificate is for. */
+export const databaseHost = "database";
+
 /** What keeps the audit log, where there is one. */
 export const auditKeeper = "audit";
 
@@ -43,7 +46,7 @@ export const connections: Readonly<Record<string, Callers>> = {
       gateways["object-store"],
     ],
   },
-  database: { postgresql: [loginsTask, "catalog", ...airflow] },
+  [databaseHost]: { postgresql: [loginsTask, "catalog", ...airflow] },
   catalog: { iceberg: ["trino", "trino-worker", "spark-worker", "airflow-scheduler"] },
   "spark-master": { rpc: ["spark-worker", "airflow-scheduler"] },
   "spark-worker": { rpc: ["spark-master"], blocks: ["spark-worker", "airflow-scheduler"] },

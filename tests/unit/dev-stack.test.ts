@@ -182,9 +182,9 @@ describe("the dev stack", () => {
         "airflow-api.airflow-triggerer.database",
         "airflow-scheduler.audit.object-store.trino",
         "airflow-scheduler.catalog.database",
-        "airflow-scheduler.catalog.object-store.trino",
         "airflow-scheduler.spark-master.spark-worker",
         "catalog.object-store.spark-worker",
+        "catalog.trino",
         "object-store.spark-history",
       ].map((members) => `network-${members}`),
     );
@@ -329,6 +329,32 @@ describe("the dev stack", () => {
     expect(files("airflow-api")).toContain(secrets.airflowDatabasePassword);
     expect(files("airflow-api")).not.toContain(secrets.catalogDatabasePassword);
     expect(files("trino")).not.toContain(secrets.objectStorePassword);
+  });
+
+  it("has PostgreSQL take TLS only over the network, and its clients no server but the right one", () => {
+    const { command, uploads } = container("database");
+    const options = command.join(" ");
+    for (const option of ["ssl=on", "ssl_key_file=server.key", "hba_file=/etc/postgresql/pg_hba.conf"])
+      expect(options).toContain(`'-c${option}'`);
+    const access = uploads.find(({ file }) => file === "/etc/postgresql/pg_hba.conf")?.content ?? "";
+    const kinds = access.trim().split("\n").map((line) => line.split(/ +/));
+    expect(kinds).toEqual([
+      ["local", "all", "all", "scram-sha-256"],
+      ["hostssl", "all", "all", "all", "scram-sha-256"],
+    ]);
+
+    const authorityOf = (name: string) =>
+      container(name).uploads.find(({ file }) => file === "/etc/lakestack/database-ca.pem")?.content;
+    const airflow = ["airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"];
+    for (const name of ["catalog", ...airflow]) expect(authorityOf(name), name).toBe(secrets.databaseAuthority);
+    for (const name of airflow)
+      expect(container(name).envs, name).toEqual(
+        expect.arrayContaining([
+          "PGSSLMODE=verify-full",
+          "PGSSLROOTCERT=/etc/lakestack/database-ca.pem",
+        ]),
+      );
+    expect(JSON.stringify(container("catalog").uploads)).toContain("sslmode=verify-full");
   });
 
   it("gives Trino and Spark each its own token for the catalog, and the key that signs them to nobody", () => {

@@ -91,6 +91,30 @@ describe("the stack's secrets", () => {
     expect(server.verify(new X509Certificate(renewed.caCertificate).publicKey)).toBe(true);
   });
 
+  it("hold a certificate for the database, of the stack's authority and for the name that services call it by", () => {
+    const server = new X509Certificate(first.databaseCertificate);
+    expect(first.databaseAuthority).toBe(first.caCertificate);
+    expect(server.verify(new X509Certificate(first.databaseAuthority).publicKey)).toBe(true);
+    expect(server.checkHost("database")).toBe("database");
+    expect(server.checkHost("localhost")).toBeUndefined();
+  });
+
+  it("renew the database's certificate when it is about to expire or the authority is another", async () => {
+    const authority = { certificate: first.caCertificate, key: first.caKey };
+    const old = await createCertificate(authority, ["database"], 20);
+    const ending = { ...first, databaseCertificate: old.certificate, databaseKey: old.key };
+    const renewed = await completeSecrets(ending, ["localhost"]);
+    expect(remainingDays(renewed.databaseCertificate)).toBeGreaterThan(365);
+    expect(renewed.databaseKey).not.toBe(old.key);
+    expect(renewed.trinoCertificate).toBe(first.trinoCertificate);
+
+    const other = await withNewCertificate(first, true);
+    expect(other.databaseAuthority).toBe(other.caCertificate);
+    const server = new X509Certificate(other.databaseCertificate);
+    expect(server.verify(new X509Certificate(other.caCertificate).publicKey)).toBe(true);
+    expect((await withNewCertificate(first, false)).databaseCertificate).toBe(first.databaseCertificate);
+  });
+
   it("hold a certificate for gateways only where there are doors for them, by the names of these", async () => {
     expect(first).not.toHaveProperty("gatewayCertificate");
     const hosts = ["airflow.example.org", "10.0.0.7"];
