@@ -2,6 +2,9 @@
 export const bucketPurposes = ["warehouse", "source", "events", "lineage", "audit"] as const;
 export type BucketPurpose = (typeof bucketPurposes)[number];
 
+/** Days after which objects of the audit log go: what they told is in its tables. Longer than a year of books. */
+export const auditObjectDays = 400;
+
 /** Read; read, write and delete; or put objects there that one can't list or read afterwards. */
 export type BucketUse = "read" | "write" | "add";
 

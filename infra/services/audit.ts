@@ -121,7 +121,7 @@ export function requestWebhook(token: string): Record<string, string | number> {
   return {
     MINIO_AUDIT_WEBHOOK_ENABLE_KEEPER: "on",
     MINIO_AUDIT_WEBHOOK_ENDPOINT_KEEPER: auditUrl("requests"),
-    MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_KEEPER: token,
+    MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_KEEPER: `Bearer ${token}`,
     MINIO_AUDIT_WEBHOOK_QUEUE_DIR_KEEPER: "/tmp/audit-queue",
     MINIO_AUDIT_WEBHOOK_QUEUE_SIZE_KEEPER: 100000,
   };

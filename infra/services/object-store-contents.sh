@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes $BUCKETS and the empty objects $FOLDERS at $ENDPOINT, and brings in the users and policies of the zip file that
-# $IDENTITIES holds in base64. $ACCESS has curl's options with the store's root user. May run again at any time.
+# Makes $BUCKETS and the empty objects $FOLDERS at $ENDPOINT, gives buckets the lifecycle rules that $RULES names (BUCKET:MD5
+# of the rule), and brings in the users and policies of the zip file that $IDENTITIES holds in base64. $ACCESS has curl's
+# options with the store's root user. May run again at any time.
 set -eu
 
 # What is asked for may be answered with nothing, and by nobody.
@@ -22,6 +23,12 @@ for bucket in $BUCKETS; do
 done
 for folder in $FOLDERS; do
   ask --data-binary '' "$ENDPOINT/$folder" || refused "folder $folder"
+done
+
+for rule in $RULES; do
+  bucket=${rule%%:*}
+  ask --header "content-md5: ${rule#*:}" --data-binary "@/etc/lakestack/lifecycle/$bucket.xml" \
+    "$ENDPOINT/$bucket?lifecycle=" || refused "the lifecycle rule of $bucket"
 done
 
 base64 --decode "$IDENTITIES" > /tmp/identities.zip

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { objectStoreAccess, storeActions } from "../access";
+import { auditObjectDays, objectStoreAccess, storeActions } from "../access";
 import type { BucketAccess } from "../access";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
@@ -112,7 +112,7 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
           // Spark's history server fails on a prefix that isn't there.
           { bucket: buckets.events, folders: ["spark-events/"] },
           { bucket: buckets.lineage },
-          { bucket: buckets.audit },
+          { bucket: buckets.audit, keepDays: auditObjectDays },
         ],
         identities: serviceIdentities(secrets),
       },

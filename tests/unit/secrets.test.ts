@@ -12,7 +12,9 @@ describe("the stack's secrets", () => {
   });
 
   it("are all generated at first use, none of them twice the same", () => {
-    const values = Object.values<string>({ ...first });
+    const { databaseAuthority, ...others } = first;
+    expect(databaseAuthority).toBe(first.caCertificate);
+    const values = Object.values<string>({ ...others });
     expect(values.every((value) => value.length >= 24)).toBe(true);
     expect(new Set(values).size).toBe(values.length);
   });
@@ -72,10 +74,13 @@ describe("the stack's secrets", () => {
   it("keep an authority that is near its end, for each client would have to learn of another", async () => {
     const authority = await createAuthority("near its end", 10);
     const server = await createCertificate(authority, ["localhost"]);
+    const database = await createCertificate(authority, ["database"]);
     const known = {
       ...first,
       ...{ caCertificate: authority.certificate, caKey: authority.key },
       ...{ trinoCertificate: server.certificate, trinoKey: server.key },
+      ...{ databaseCertificate: database.certificate, databaseKey: database.key },
+      databaseAuthority: authority.certificate,
     };
     expect(await completeSecrets(known, ["localhost"])).toEqual(known);
   });
