@@ -89,7 +89,7 @@ afterAll(async () => {
 });
 
 describe("the audit log has", () => {
-  const ofQueries = "user_name, state, tables[1].name, array_join(tables[1].columns, ','), rows_returned";
+  const ofQueries = "user_name, state, element_at(tables, 1).name, array_join(element_at(tables, 1).columns, ','), rows_returned";
 
   test("a query by an analyst: who, what, when, of which tables and columns, and how many rows", async () => {
     const statement = counted.replaceAll("'", "''");

@@ -38,7 +38,8 @@ describe("the stack on AWS: storage", () => {
     expect(files.length).toBeGreaterThan(0);
     for (const content of files) {
       const buckets = (JSON.parse(content) as { bucket: string }[]).map(({ bucket }) => bucket);
-      expect(new Set(buckets)).toEqual(new Set([inputs(types.bucket, "source")["bucket"]]));
+      const own = ["source", "audit"].map((name) => inputs(types.bucket, name)["bucket"]);
+      expect(new Set(buckets)).toEqual(new Set(own));
     }
   });
 

@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { StackConfig } from "../../infra/config";
 import { auditSources, renderQueryListener } from "../../infra/services/audit";
 import { renderMinioEnvironment } from "../../infra/services/object-store";
 import { renderLogLevels } from "../../infra/services/trino-files";
-import { loadSources } from "../../infra/sources";
+import { loadSources, renderSources } from "../../infra/sources";
 import type { Source } from "../../infra/sources";
 
 type Settings = Parameters<typeof auditSources>[0];
@@ -43,6 +44,11 @@ describe("the audit log's sources", () => {
       "audit.actions",
     ]);
     expect(tables({ platform: "kubernetes" })).toHaveLength(3);
+  });
+
+  it("render to the JSON that the Python tests read", () => {
+    const rendered = renderSources(auditSources(settings(), []));
+    expect(rendered).toBe(readFileSync("spark-jobs/tests/audit-sources.json", "utf8"));
   });
 
   it("are none where there is no audit log", () => {
