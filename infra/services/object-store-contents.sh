@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes $BUCKETS and the empty objects $FOLDERS at $ENDPOINT, gives buckets the lifecycle rules that $RULES names (BUCKET:MD5
-# of the rule), and brings in the users and policies of the zip file that $IDENTITIES holds in base64. $ACCESS has curl's
-# options with the store's root user. May run again at any time.
+# Makes $BUCKETS and the empty objects $FOLDERS at $ENDPOINT, gives buckets the lifecycle rules that $RULES names, each as
+# BUCKET:MD5 with the bytes of the rule's checksum in octal, and brings in the users and policies of the zip file that
+# $IDENTITIES holds in base64. $ACCESS has curl's options with the store's root user. May run again at any time.
 set -eu
 
 # What is asked for may be answered with nothing, and by nobody.
@@ -27,7 +27,8 @@ done
 
 for rule in $RULES; do
   bucket=${rule%%:*}
-  ask --header "content-md5: ${rule#*:}" --data-binary "@/etc/lakestack/lifecycle/$bucket.xml" \
+  checksum=$(printf '%b' "${rule#*:}" | base64)
+  ask --header "content-md5: $checksum" --data-binary "@/etc/lakestack/lifecycle/$bucket.xml" \
     "$ENDPOINT/$bucket?lifecycle=" || refused "the lifecycle rule of $bucket"
 done
 

@@ -89,7 +89,8 @@ afterAll(async () => {
 });
 
 describe("the audit log has", () => {
-  const ofQueries = "user_name, state, element_at(tables, 1).name, array_join(element_at(tables, 1).columns, ','), rows_returned";
+  const ofQueries =
+    "user_name, state, element_at(tables, 1).name, array_join(element_at(tables, 1).columns, ','), rows_returned";
 
   test("a query by an analyst: who, what, when, of which tables and columns, and how many rows", async () => {
     const statement = counted.replaceAll("'", "''");
@@ -152,9 +153,10 @@ describe("the audit log has", () => {
 
   test("each event once", async () => {
     for (const table of tables)
-      expect(await query(`SELECT count(*) - count(DISTINCT (id, time)) FROM iceberg.audit.${table}`), table).toEqual([
-        [0],
-      ]);
+      expect(
+        await query(`SELECT count(*) - count(DISTINCT (id, time)) FROM iceberg.audit.${table}`),
+        table,
+      ).toEqual([[0]]);
   });
 });
 

@@ -53,11 +53,14 @@ describe.each(roles)("the role %s", (role) => {
 describe("over the network", () => {
   const services = ["catalog", "airflow-api", "airflow-scheduler", "airflow-dag-processor"] as const;
 
-  test.each(["postgres", ...roles])("the role %s is refused without TLS, whatever its password", async (role) => {
-    const refusal = await ask(role, passwords[role], role, "SELECT 1", "disable");
-    expect(refusal).toContain("no pg_hba.conf entry");
-    expect(refusal).toContain("no encryption");
-  });
+  test.each(["postgres", ...roles])(
+    "the role %s is refused without TLS, whatever its password",
+    async (role) => {
+      const refusal = await ask(role, passwords[role], role, "SELECT 1", "disable");
+      expect(refusal).toContain("no pg_hba.conf entry");
+      expect(refusal).toContain("no encryption");
+    },
+  );
 
   test("every connection of every service speaks TLS", async () => {
     const found = await ask(
@@ -78,7 +81,9 @@ describe("over the network", () => {
     expect(server.checkHost("database")).toBe("database");
     expect(server.verify(new X509Certificate(databaseAuthority).publicKey)).toBe(true);
     for (const service of services)
-      expect(await execute(service, ["cat", "/etc/lakestack/database-ca.pem"]), service).toBe(databaseAuthority);
+      expect(await execute(service, ["cat", "/etc/lakestack/database-ca.pem"]), service).toBe(
+        databaseAuthority,
+      );
     // As Airflow asks, with its own settings: by the right name it is let in, by an address it is not.
     const connect = (host: string) =>
       execute("airflow-scheduler", [
@@ -99,7 +104,11 @@ describe("over the network", () => {
   });
 
   test("nobody but the server can read its key", async () => {
-    const found = await execute("database", ["/bin/sh", "-c", 'stat -c "%a %U" "$PGDATA/server.key"; id -un']);
+    const found = await execute("database", [
+      "/bin/sh",
+      "-c",
+      'stat -c "%a %U" "$PGDATA/server.key"; id -un',
+    ]);
     const [file = "", user = ""] = found.trim().split("\n");
     expect(file).toBe(`600 ${user}`);
   });

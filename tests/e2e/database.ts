@@ -12,8 +12,7 @@ export async function ask(
   statement: string,
   tls: "disable" | "require" = "require",
 ): Promise<string> {
-  const psql =
-    'PGPASSWORD="$1" PGSSLMODE="$5" psql -qAtw -h database -U "$2" -d "$3" -c "$4" 2>&1 || true';
+  const psql = 'PGPASSWORD="$1" PGSSLMODE="$5" psql -qAtw -h database -U "$2" -d "$3" -c "$4" 2>&1 || true';
   const output = await execute("database", [
     "/bin/sh",
     "-c",

@@ -337,7 +337,10 @@ describe("the dev stack", () => {
     for (const option of ["ssl=on", "ssl_key_file=server.key", "hba_file=/etc/postgresql/pg_hba.conf"])
       expect(options).toContain(`'-c${option}'`);
     const access = uploads.find(({ file }) => file === "/etc/postgresql/pg_hba.conf")?.content ?? "";
-    const kinds = access.trim().split("\n").map((line) => line.split(/ +/));
+    const kinds = access
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ +/));
     expect(kinds).toEqual([
       ["local", "all", "all", "scram-sha-256"],
       ["hostssl", "all", "all", "all", "scram-sha-256"],
@@ -346,13 +349,11 @@ describe("the dev stack", () => {
     const authorityOf = (name: string) =>
       container(name).uploads.find(({ file }) => file === "/etc/lakestack/database-ca.pem")?.content;
     const airflow = ["airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"];
-    for (const name of ["catalog", ...airflow]) expect(authorityOf(name), name).toBe(secrets.databaseAuthority);
+    for (const name of ["catalog", ...airflow])
+      expect(authorityOf(name), name).toBe(secrets.databaseAuthority);
     for (const name of airflow)
       expect(container(name).envs, name).toEqual(
-        expect.arrayContaining([
-          "PGSSLMODE=verify-full",
-          "PGSSLROOTCERT=/etc/lakestack/database-ca.pem",
-        ]),
+        expect.arrayContaining(["PGSSLMODE=verify-full", "PGSSLROOTCERT=/etc/lakestack/database-ca.pem"]),
       );
     expect(JSON.stringify(container("catalog").uploads)).toContain("sslmode=verify-full");
   });

@@ -238,9 +238,10 @@ describe("both programs", () => {
       const known = (named.get(callee)?.ports ?? []).map(({ name }) => name);
       expect(known, callee).toEqual(expect.arrayContaining(Object.keys(calls)));
       for (const caller of Object.values(calls).flat()) {
-        expect([...named.keys(), "object-store", contentsTask, loginsTask], `a caller of ${callee}`).toContain(
-          caller,
-        );
+        expect(
+          [...named.keys(), "object-store", contentsTask, loginsTask],
+          `a caller of ${callee}`,
+        ).toContain(caller);
       }
     }
   });
