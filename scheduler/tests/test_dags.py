@@ -125,7 +125,7 @@ def test_the_audit_log_is_told_where_there_is_one(monkeypatch: pytest.MonkeyPatc
     bag = load()
     assert bag.import_errors == {}
     dag = bag.dags["tell_audit"]
-    assert (schedule_of(dag), dag.is_paused_upon_creation, dag.catchup) == ("20 0 * * *", False, False)
+    assert (schedule_of(dag), dag.is_paused_upon_creation, dag.catchup) == ("50 11,23 * * *", False, False)
 
 
 def test_a_source_of_minutes_has_a_pipeline_that_reads_what_is_new_one_run_at_a_time(

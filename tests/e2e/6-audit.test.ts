@@ -73,15 +73,14 @@ beforeAll(async () => {
 
   await trigger("create_tables", { id: mark });
   await succeeded("create_tables", mark);
-  await trigger("tell_audit", { id: mark, logicalDate: new Date().toISOString() });
+  await trigger("tell_audit", { id: mark });
   await succeeded("tell_audit", mark);
 
   // It would bring it to the store within five minutes, and does so before it stops.
   await restart("audit");
   expect(await waiting(mark)).toEqual([]);
-  for (const table of tables)
-    await trigger(`etl_spark_audit_${table}_daily`, { id: mark, logicalDate: new Date().toISOString() });
-  for (const table of tables) await succeeded(`etl_spark_audit_${table}_daily`, mark);
+  for (const table of tables) await trigger(`etl_spark_audit_${table}_incremental`, { id: mark });
+  for (const table of tables) await succeeded(`etl_spark_audit_${table}_incremental`, mark);
 });
 
 afterAll(async () => {

@@ -31,7 +31,10 @@ describe("the audit log's sources", () => {
 
   it("run by themselves, keep each event once, and look again for what was told late", () => {
     for (const source of auditSources(settings(), [])) {
-      expect([source.switchedOn, source.onEmpty, source.lateDays], source.name).toEqual([true, "skip", 1]);
+      expect([source.switchedOn, source.incremental, source.onEmpty, source.lateDays], source.name).toEqual([
+        ...[true, true],
+        ...["skip", 7],
+      ]);
       expect([source.key[0], source.onExistingKey], source.name).toEqual(["id", "insert"]);
       expect(source.maintenance.analyze, "the pipelines' login reads no row").toBe(false);
     }
