@@ -53,7 +53,7 @@ describe.each(roles)("the role %s", (role) => {
 describe("over the network", () => {
   const services = ["catalog", "airflow-api", "airflow-scheduler", "airflow-dag-processor"] as const;
 
-  test.each(["postgres", ...roles])(
+  test.each(["postgres", ...roles] as const)(
     "the role %s is refused without TLS, whatever its password",
     async (role) => {
       const refusal = await ask(role, passwords[role], role, "SELECT 1", "disable");
