@@ -8,7 +8,7 @@ import { removeContainer } from "./stack-containers";
 import { add, type Counts, junitCounts, junitFailures, none } from "./test-counts";
 
 /** Packages with checks of their own, each with its pyproject.toml. */
-const packages = ["spark-jobs", "scheduler"];
+const packages = ["spark-jobs", "scheduler", "audit"];
 
 /** What the checks read. Copied in, not mounted: the engine may be on another machine. */
 const sources = [...packages, "sources.yaml", "sources.schema.json", "sample-data"];

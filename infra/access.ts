@@ -1,6 +1,9 @@
-/** What the buckets of the object store are for: the tables, data that is ingested, Spark's event logs, lineage. */
-export const bucketPurposes = ["warehouse", "source", "events", "lineage"] as const;
+/** What the buckets of the object store are for: the tables, data that is ingested, Spark's event logs, lineage, who did what. */
+export const bucketPurposes = ["warehouse", "source", "events", "lineage", "audit"] as const;
 export type BucketPurpose = (typeof bucketPurposes)[number];
+
+/** Days after which objects of the audit log go: what they told is in its tables. Longer than a year of books. */
+export const auditObjectDays = 400;
 
 /** Read; read, write and delete; or put objects there that one can't list or read afterwards. */
 export type BucketUse = "read" | "write" | "add";
@@ -14,8 +17,8 @@ export interface BucketAccess {
 /**
  * Who may do what in the object store: one identity a service, each with the buckets it works on and no more. MinIO's
  * users and AWS's roles are made from it. Tables are read and written with keys that the catalog lends, so only the
- * catalog is at home in the warehouse. What tells of lineage can only add to it; Spark reads it like any source, and
- * nobody changes it.
+ * catalog is at home in the warehouse. What tells of lineage can only add to it, and so can what keeps the audit log;
+ * Spark reads both like any source, and nobody changes them.
  */
 export const objectStoreAccess = {
   catalog: [{ bucket: "warehouse", use: "write" }],
@@ -23,8 +26,10 @@ export const objectStoreAccess = {
     { bucket: "source", use: "read" },
     { bucket: "events", use: "write" },
     { bucket: "lineage", use: "read" },
+    { bucket: "audit", use: "read" },
   ],
   lineage: [{ bucket: "lineage", use: "add" }],
+  audit: [{ bucket: "audit", use: "add" }],
 } as const satisfies Record<string, readonly BucketAccess[]>;
 
 /** Services that are users of the store. */

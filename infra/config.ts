@@ -86,6 +86,7 @@ const booleanKeys = [
   "objectStorePathStyle",
   "trustedNetwork",
   "lineage",
+  "audit",
 ] as const;
 
 /** Text that may be empty, which then means "none" or "the usual one". */
@@ -118,7 +119,7 @@ const optionalText = {
   ],
 } as const satisfies Record<string, readonly [RegExp, string]>;
 
-const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket", "lineageBucket"] as const;
+const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket", "lineageBucket", "auditBucket"] as const;
 
 const doorKinds = ["none", "load-balancer", "node-port"] as const;
 const pageDoorKinds = [...doorKinds, "ingress"] as const;

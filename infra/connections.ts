@@ -5,6 +5,12 @@ type Callers = Record<string, readonly string[]>;
 export const contentsTask = "object-store-contents";
 export const loginsTask = "database-logins";
 
+/** What the stack's own database is called, which its certificate is for. */
+export const databaseHost = "database";
+
+/** What keeps the audit log, where there is one. */
+export const auditKeeper = "audit";
+
 /** What asks Trino for its certificate, where somebody is told of the days that are left. */
 export const certificateWatch = "certificate-watch";
 
@@ -36,10 +42,11 @@ export const connections: Readonly<Record<string, Callers>> = {
       "spark-worker",
       "spark-history",
       "airflow-scheduler",
+      auditKeeper,
       gateways["object-store"],
     ],
   },
-  database: { postgresql: [loginsTask, "catalog", ...airflow] },
+  [databaseHost]: { postgresql: [loginsTask, "catalog", ...airflow] },
   catalog: { iceberg: ["trino", "trino-worker", "spark-worker", "airflow-scheduler"] },
   "spark-master": { rpc: ["spark-worker", "airflow-scheduler"] },
   "spark-worker": { rpc: ["spark-master"], blocks: ["spark-worker", "airflow-scheduler"] },
@@ -53,6 +60,7 @@ export const connections: Readonly<Record<string, Callers>> = {
     "driver-blocks": ["spark-worker"],
     logs: ["airflow-api"],
   },
+  [auditKeeper]: { http: ["trino", "object-store", "airflow-scheduler"] },
   [outsideSources]: { s3: ["spark-worker", "airflow-scheduler"] },
   [lineageReceiver]: { http: ["airflow-scheduler"] },
 };

@@ -8,8 +8,8 @@ interface Rotated {
   opens: string;
   /** Workloads that only learn of it by a restart. None: it is taken by a service that goes on running. */
   restarts: readonly string[];
-  /** Another that has to change as well. */
-  brings?: keyof SecretValues;
+  /** Others that have to change as well. */
+  brings?: readonly (keyof SecretValues)[];
 }
 
 /** Has no name of its own, for it means nothing without the other: they change together. */
@@ -46,6 +46,11 @@ const table = {
     opens: "the object store, for those who tell of lineage",
     restarts: ["airflow-scheduler"],
   },
+  auditObjectStoreKey: { opens: "the object store, for the keeper of the audit log", restarts: ["audit"] },
+  auditToken: {
+    opens: "the audit log, for those who tell it something",
+    restarts: ["audit", "trino", "object-store", "airflow-scheduler"],
+  },
   sparkAuthenticationSecret: {
     opens: "Spark's master, workers and drivers to each other",
     restarts: [...spark, ...airflow],
@@ -61,13 +66,16 @@ const table = {
   sparkCatalogToken: { with: "catalogTokenKey" },
   outsideCatalogToken: { with: "catalogTokenKey" },
   caCertificate: {
-    opens: "signs Trino's certificate; every client has to be given the new one",
-    restarts: ["trino", ...airflow],
-    brings: "trinoCertificate",
+    opens: "signs the certificates of Trino and PostgreSQL; every client of Trino's has to be given the new one",
+    restarts: ["trino", "database", "catalog", ...airflow],
+    brings: ["trinoCertificate", "databaseCertificate"],
   },
   caKey: { with: "caCertificate" },
   trinoCertificate: { opens: "Trino's certificate", restarts: [] },
   trinoKey: { with: "trinoCertificate" },
+  databaseCertificate: { opens: "PostgreSQL's certificate", restarts: ["database"] },
+  databaseKey: { with: "databaseCertificate" },
+  databaseAuthority: { with: "caCertificate" },
   gatewayCertificate: { with: "caCertificate" },
   gatewayKey: { with: "caCertificate" },
   gatewayAuthority: { with: "caCertificate" },

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { type CatalogCaller, catalogCallers } from "./catalog-access";
 import { generateTokenKey, isTokenGood, signToken } from "./catalog-tokens";
+import { databaseHost } from "./connections";
 import type { OwnCertificate } from "./own-certificate";
 import { generatePassword, generateSalt, leastPasswordLength } from "./password";
 import { documentKey, rotationKey } from "./secret-keys";
@@ -35,6 +36,9 @@ export interface SecretValues {
   catalogObjectStoreKey: string;
   sparkObjectStoreKey: string;
   lineageObjectStoreKey: string;
+  auditObjectStoreKey: string;
+  /** By which the keeper of the audit log knows who tells it something. */
+  auditToken: string;
   sparkAuthenticationSecret: string;
   airflowFernetKey: string;
   airflowApiSecretKey: string;
@@ -48,6 +52,11 @@ export interface SecretValues {
   caKey: string;
   trinoCertificate: string;
   trinoKey: string;
+  /** Of the stack's own database. */
+  databaseCertificate: string;
+  databaseKey: string;
+  /** PEM of the authority that has signed that one, which Trino's need not be. */
+  databaseAuthority: string;
   /** Of the doors of services that have no TLS of their own; not there without such doors. */
   gatewayCertificate?: string;
   gatewayKey?: string;
@@ -109,6 +118,8 @@ export async function completeSecrets(
     catalogObjectStoreKey: generatePassword(40),
     sparkObjectStoreKey: generatePassword(40),
     lineageObjectStoreKey: generatePassword(40),
+    auditObjectStoreKey: generatePassword(40),
+    auditToken: generatePassword(48),
     sparkAuthenticationSecret: generatePassword(48),
     // Fernet wants 32 bytes, base64 with - and _.
     airflowFernetKey: randomBytes(32).toString("base64").replaceAll("+", "-").replaceAll("/", "_"),
@@ -122,6 +133,9 @@ export async function completeSecrets(
     caKey: "",
     trinoCertificate: "",
     trinoKey: "",
+    databaseCertificate: "",
+    databaseKey: "",
+    databaseAuthority: "",
     ...known,
   };
   if (secrets.caKey === "" || remainingDays(secrets.caCertificate) < 0) {
@@ -132,6 +146,11 @@ export async function completeSecrets(
   if (secrets.trinoKey === "" || !isGood(secrets.trinoCertificate, hosts)) {
     const server = await createCertificate(authority, hosts);
     Object.assign(secrets, { trinoCertificate: server.certificate, trinoKey: server.key });
+  }
+  if (secrets.databaseAuthority !== authority.certificate || !isGood(secrets.databaseCertificate, [databaseHost])) {
+    const server = await createCertificate(authority, [databaseHost]);
+    Object.assign(secrets, { databaseCertificate: server.certificate, databaseKey: server.key });
+    secrets.databaseAuthority = authority.certificate;
   }
   if (secrets.catalogTokenKey === "") secrets.catalogTokenKey = generateTokenKey();
   for (const caller of catalogCallers) {
@@ -219,7 +238,7 @@ export async function loadSecrets(
   for (const [key, document] of changed) save(key, document);
   if (changed.length > 0) {
     const before = { ...known, ...rotation };
-    const renewed = (["trinoKey", "gatewayKey"] as const).some(
+    const renewed = (["trinoKey", "databaseKey", "gatewayKey"] as const).some(
       (key) => before[key] !== undefined && before[key] !== values[key],
     );
     const what = renewed ? "Renewed the certificate" : "Generated the missing secrets";

@@ -49,6 +49,8 @@ export interface Source {
   schedule: string;
   /** Whether a run reads only the objects that the table does not have yet: declared as every N minutes. */
   incremental: boolean;
+  /** Whether it runs by its schedule without having been switched on in Airflow. */
+  switchedOn: boolean;
   /** What a run does whose interval has no object. */
   onEmpty: "fail" | "skip";
   /** With a greater part of its lines faulty, a batch is refused whole. */
@@ -192,18 +194,17 @@ export function renderSources(sources: Source[]): string {
   return `${JSON.stringify(sources, visible, 2)}\n`;
 }
 
-/** What a source calls the stack's own bucket of source data, whatever its name is in the object store. */
-const ownBucket = "source";
-
 /**
  * Sources with the bucket that they are in.
  *
- * @param sourceBucket name of the stack's own bucket of source data.
+ * @param own names in the object store of the stack's own buckets, by what sources call them.
  */
-export function placed(sources: Source[], sourceBucket: string): Source[] {
-  const isOwn = ({ bucket, endpoint, credentials }: Source) =>
-    bucket === ownBucket && endpoint === undefined && credentials === undefined;
-  return sources.map((source) => (isOwn(source) ? { ...source, bucket: sourceBucket } : source));
+export function placed(sources: Source[], own: Record<"source" | "audit", string>): Source[] {
+  const buckets = new Map(Object.entries(own));
+  return sources.map((source) => {
+    const isInside = source.endpoint === undefined && source.credentials === undefined;
+    return isInside ? { ...source, bucket: buckets.get(source.bucket) ?? source.bucket } : source;
+  });
 }
 
 function read(path: string): string {

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../infra/config";
 import {
+  auditKeeper,
   certificateWatch,
   contentsTask,
   gateways,
@@ -35,6 +36,7 @@ export async function dev(config: StackConfig): Promise<StackOutputs> {
       lineageReceiver,
       certificateWatch,
       ...Object.values(gateways),
+      ...(config.audit ? [] : [auditKeeper]),
       ...(config.trinoWorkers === 0 ? ["trino-worker"] : []),
     ],
   });

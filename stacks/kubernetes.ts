@@ -74,6 +74,7 @@ export async function kubernetesStack(config: StackConfig): Promise<StackOutputs
             source: config.sourceBucket,
             events: config.eventsBucket,
             lineage: config.lineageBucket,
+            audit: config.auditBucket,
           },
         });
   const database: DatabaseAccess =

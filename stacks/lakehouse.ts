@@ -3,6 +3,7 @@ import type { StackConfig } from "../infra/config";
 import { lineageReceiver } from "../infra/connections";
 import type { Platform } from "../infra/platform";
 import type { Secrets } from "../infra/secrets";
+import { Audit, auditSources } from "../infra/services/audit";
 import { Catalog } from "../infra/services/catalog";
 import { Database } from "../infra/services/database";
 import type { DatabaseAccess } from "../infra/services/database-access";
@@ -61,6 +62,7 @@ export function ownObjectStore(
     sizeGiB: config.objectStoreSize,
     port: config.objectStorePort,
     consolePort: config.objectStoreConsole ? config.objectStoreConsolePort : undefined,
+    audit: config.audit,
   });
 }
 
@@ -79,6 +81,7 @@ export function ownDatabase({ config, platform, secrets, image }: Wiring): Datab
 /** The services that are the same everywhere, on a platform and on stores that the program has chosen. */
 export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: DatabaseAccess) {
   const { config, platform, secrets, sources, image } = wiring;
+  const ofAudit = auditSources(config, sources);
 
   const catalog = new Catalog("catalog", {
     platform,
@@ -113,6 +116,10 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     historyPort: config.sparkHistoryPort,
   });
 
+  const audit = config.audit
+    ? new Audit("audit", { platform, secrets, objectStore, image: image("airflow") }).deployment
+    : undefined;
+
   const trino = new Trino("trino", {
     platform,
     secrets,
@@ -131,6 +138,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     cpus: cores(config.trinoCores),
     port: config.trinoPort,
     certificate: wiring.trinoCertificate,
+    audit,
     workers:
       config.trinoWorkers === 0
         ? undefined
@@ -148,8 +156,9 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     database,
     spark,
     trino,
-    sources,
+    sources: [...sources, ...ofAudit],
     sourceBucket: objectStore.buckets.source,
+    auditBucket: objectStore.buckets.audit,
     image: image("airflow"),
     user: config.airflowUser,
     memoryMiB: {
@@ -168,6 +177,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     driverPort: config.sparkDriverPort,
     failureWebhook: new pulumi.Config("lakestack").getSecret("failureWebhook"),
     lineage: lineageTarget(config, objectStore),
+    audit,
     // Elsewhere they have no address of their own: docs/kubernetes.md says how to reach them.
     sparkPages:
       config.platform === "docker"

@@ -127,7 +127,7 @@ function makeRegistry(
 
 /** S3, where each service's pods have a role of their own and the catalog lends keys of another. */
 function s3({ account, storage, identity }: Foundation): ObjectStorage {
-  const { warehouse, source, events, lineage } = storage.buckets;
+  const { warehouse, source, events, lineage, audit } = storage.buckets;
   return {
     region: account.region,
     pathStyle: false,
@@ -136,6 +136,7 @@ function s3({ account, storage, identity }: Foundation): ObjectStorage {
       source: source.name,
       events: events.name,
       lineage: lineage.name,
+      audit: audit.name,
     },
     keys: () => undefined,
     // A role that a role has taken on lasts an hour at most.

@@ -112,6 +112,7 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
       source: bucketName(read, "awsSourceBucket"),
       events: bucketName(read, "awsEventsBucket"),
       lineage: bucketName(read, "awsLineageBucket"),
+      audit: bucketName(read, "awsAuditBucket"),
     },
     sourceKeyArn: read.given("awsSourceKeyArn", /^arn:aws[\w-]*:kms:\S+$/, "the ARN of a KMS key"),
     doors: readDoors(read),

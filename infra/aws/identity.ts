@@ -3,6 +3,7 @@ import * as iam from "@pulumi/aws/iam";
 import * as pulumi from "@pulumi/pulumi";
 import { objectStoreAccess, storeActions } from "../access";
 import type { BucketPurpose, BucketAccess, StoreUser } from "../access";
+import { auditKeeper } from "../connections";
 import type { Account } from "./account";
 import { policyDocument, trustPods } from "./policy-document";
 import type { Statement } from "./policy-document";
@@ -29,6 +30,7 @@ const podRoles = {
   spark: { users: ["spark"], workloads: ["spark-worker", "spark-history"] },
   // Beside its tasks are the drivers of their jobs.
   scheduler: { users: ["spark", "lineage"], workloads: ["airflow-scheduler"] },
+  audit: { users: ["audit"], workloads: [auditKeeper] },
 } as const satisfies Record<string, { users: readonly StoreUser[]; workloads: readonly string[] }>;
 
 type PodRole = keyof typeof podRoles;
@@ -47,6 +49,7 @@ export class Identity extends pulumi.ComponentResource {
       catalog: this.podRole("catalog", args),
       spark: this.podRole("spark", args),
       scheduler: this.podRole("scheduler", args),
+      audit: this.podRole("audit", args),
     };
     this.lending = this.lendingRole(this.roles.catalog, args);
     this.associations = this.associate(args);

@@ -1,6 +1,6 @@
 import * as s3 from "@pulumi/aws/s3";
 import * as pulumi from "@pulumi/pulumi";
-import { bucketPurposes } from "../access";
+import { auditObjectDays, bucketPurposes } from "../access";
 import type { BucketPurpose } from "../access";
 import type { Account } from "./account";
 import { policyDocument } from "./policy-document";
@@ -24,7 +24,7 @@ export interface BucketRef {
 /** Days after which what is of no more use goes. */
 const days = { incompleteUpload: 7, oldVersion: 30, eventLog: 90, accessLog: 90 };
 
-/** The buckets: tables, source data, Spark's event logs, lineage, and who asked for what. */
+/** The buckets: tables, source data, Spark's event logs, lineage, the audit log, and who asked for what. */
 export class Storage extends pulumi.ComponentResource {
   readonly buckets: Record<BucketPurpose, BucketRef>;
   /** The buckets are there with all their settings. */
@@ -68,7 +68,12 @@ export class Storage extends pulumi.ComponentResource {
       place,
       {
         bucket: bucket.bucket,
-        rules: [tidy, ...(place === "events" ? [expire("event-logs", days.eventLog)] : [])],
+        rules: [
+          tidy,
+          ...(place === "events" ? [expire("event-logs", days.eventLog)] : []),
+          // What is older is in the tables.
+          ...(place === "audit" ? [expire("audit", auditObjectDays)] : []),
+        ],
       },
       { parent: this },
     );

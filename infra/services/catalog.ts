@@ -150,6 +150,8 @@ export function renderCatalog({
     "quarkus.datasource.postgresql.jdbc.acquisition-timeout": "30S",
     "quarkus.datasource.postgresql.username": database.name,
     "quarkus.datasource.postgresql.password": database.password,
+    // The first TLS connection of a cold process on a busy machine takes longer than the five seconds of the default.
+    "quarkus.datasource.postgresql.jdbc.acquisition-timeout": "30S",
     "nessie.catalog.default-warehouse": warehouse,
     [`nessie.catalog.warehouses.${warehouse}.location`]: `s3://${bucket}/`,
     [`${s3}.endpoint`]: slash(objectStore.endpoint),

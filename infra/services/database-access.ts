@@ -15,7 +15,7 @@ export interface DatabaseAccess {
   readonly address: pulumi.Input<string>;
   readonly catalog: DatabaseLogin;
   readonly airflow: DatabaseLogin;
-  /** PEM of the authorities whose certificate the server must show. Without TLS if absent: on the stack's own network. */
+  /** PEM of the authorities whose certificate the server must show. If absent, it is not looked at. */
   readonly authorities?: pulumi.Input<string>;
   /** The server answers, and has the databases and roles. */
   readonly deployment: Deployment;

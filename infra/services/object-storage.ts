@@ -55,8 +55,8 @@ export interface OutsideObjectStoreArgs {
 }
 
 /**
- * An S3 store that others run, with its buckets, the users `catalog`, `spark` and `lineage` and their keys. The keys are
- * those of the stack's secrets, which can be set (`catalogObjectStoreKey`, `sparkObjectStoreKey`, `lineageObjectStoreKey`).
+ * An S3 store that others run, with its buckets, the users `catalog`, `spark`, `lineage` and `audit` and their keys. The keys are
+ * those of the stack's secrets, which can be set (`catalogObjectStoreKey`, `sparkObjectStoreKey`, …).
  */
 export function outsideObjectStore(args: OutsideObjectStoreArgs): ObjectStorage {
   return {
@@ -73,6 +73,7 @@ export function storeKeys(secrets: Secrets, user: StoreUser): StoreKeys {
     catalog: secrets.catalogObjectStoreKey,
     spark: secrets.sparkObjectStoreKey,
     lineage: secrets.lineageObjectStoreKey,
+    audit: secrets.auditObjectStoreKey,
   };
   return { user, key: keys[user] };
 }

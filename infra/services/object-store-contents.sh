@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes $BUCKETS and the empty objects $FOLDERS at $ENDPOINT, and brings in the users and policies of the zip file that
+# Makes $BUCKETS and the empty objects $FOLDERS at $ENDPOINT, gives buckets the lifecycle rules that $RULES names, each as
+# BUCKET:MD5 with the bytes of the rule's checksum in octal, and brings in the users and policies of the zip file that
 # $IDENTITIES holds in base64. $ACCESS has curl's options with the store's root user. May run again at any time.
 set -eu
 
@@ -22,6 +23,13 @@ for bucket in $BUCKETS; do
 done
 for folder in $FOLDERS; do
   ask --data-binary '' "$ENDPOINT/$folder" || refused "folder $folder"
+done
+
+for rule in $RULES; do
+  bucket=${rule%%:*}
+  checksum=$(printf '%b' "${rule#*:}" | base64)
+  ask --header "content-md5: $checksum" --data-binary "@/etc/lakestack/lifecycle/$bucket.xml" \
+    "$ENDPOINT/$bucket?lifecycle=" || refused "the lifecycle rule of $bucket"
 done
 
 base64 --decode "$IDENTITIES" > /tmp/identities.zip

@@ -12,6 +12,8 @@ interface BucketInputs extends StoreConnection {
   bucket: string;
   /** Empty objects that stand for folders, each ending in "/". */
   folders?: string[];
+  /** Days after which objects go. For ever, if absent. */
+  keepDays?: number;
 }
 
 /** One user of the store, and the S3 actions that it may take on buckets and on their objects. */
@@ -43,7 +45,7 @@ const bucketProvider: pulumi.dynamic.ResourceProvider<BucketInputs, BucketInputs
     return { outs: inputs };
   },
   diff(_id, old, inputs) {
-    const keys = ["bucket", "folders", "endpoint", "region", "accessKey", "secretKey"] as const;
+    const keys = ["bucket", "folders", "keepDays", "endpoint", "region", "accessKey", "secretKey"] as const;
     const changes = keys.some((key) => JSON.stringify(old[key]) !== JSON.stringify(inputs[key]));
     return Promise.resolve({ changes, replaces: old.bucket === inputs.bucket ? [] : ["bucket"] });
   },
@@ -52,7 +54,8 @@ const bucketProvider: pulumi.dynamic.ResourceProvider<BucketInputs, BucketInputs
 export async function makeBucket(inputs: BucketInputs): Promise<void> {
   // The SDK's notice about Node.js versions is for developers, and would stand among the deployment's messages.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
-  const { S3Client, CreateBucketCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
+  const { S3Client, CreateBucketCommand, PutBucketLifecycleConfigurationCommand, PutObjectCommand } =
+    await import("@aws-sdk/client-s3");
   const client = new S3Client({
     endpoint: inputs.endpoint,
     region: inputs.region,
@@ -69,6 +72,19 @@ export async function makeBucket(inputs: BucketInputs): Promise<void> {
       new PutObjectCommand({ Bucket: inputs.bucket, Key: folder, Body: "", ContentLength: 0 }),
     );
   }
+  if (inputs.keepDays === undefined) return;
+  const rule = {
+    ID: "expire",
+    Status: "Enabled",
+    Filter: { Prefix: "" },
+    Expiration: { Days: inputs.keepDays },
+  } as const;
+  await client.send(
+    new PutBucketLifecycleConfigurationCommand({
+      Bucket: inputs.bucket,
+      LifecycleConfiguration: { Rules: [rule] },
+    }),
+  );
 }
 
 /** A bucket of the object store, made if it is missing. */

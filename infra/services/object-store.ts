@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import { objectStoreAccess, storeActions } from "../access";
+import { auditObjectDays, objectStoreAccess, storeActions } from "../access";
 import type { BucketAccess } from "../access";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
 import type { Secrets } from "../secrets";
+import { requestWebhook } from "./audit";
 import { anyRole, storeKeys } from "./object-storage";
 import type { ObjectStorage, StoreKeys, StoreUser } from "./object-storage";
 import type { ContentsMaker } from "./store-preparation";
@@ -22,6 +23,8 @@ export interface ObjectStoreArgs {
   port: number;
   /** Port of the web console; off if absent. */
   consolePort?: number;
+  /** Whether each request is told to the audit log. Default false. */
+  audit?: boolean;
   /** Who makes the buckets and identities: this machine, or a step beside the store. */
   contents: ContentsMaker;
 }
@@ -30,12 +33,13 @@ export const storePort = 9000;
 const consolePort = 9090;
 export const storeHost = "object-store";
 
-/** Buckets of every stack: the tables, the sample data, Spark's event logs, lineage. */
+/** Buckets of every stack: the tables, the sample data, Spark's event logs, lineage, the audit log. */
 export const buckets = {
   warehouse: "warehouse",
   source: "source",
   events: "events",
   lineage: "lineage",
+  audit: "audit",
 } as const;
 
 /** The S3 object store: MinIO on one volume, with its buckets and an identity for each service. */
@@ -69,9 +73,16 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
         files: [
           {
             path: "/etc/minio/config.env",
-            content: secrets.objectStorePassword.apply((password) =>
-              renderMinioEnvironment(args.rootUser, password, args.consolePort !== undefined),
-            ),
+            content: pulumi
+              .all([secrets.objectStorePassword, args.audit === true ? secrets.auditToken : undefined])
+              .apply(([password, auditToken]) =>
+                renderMinioEnvironment({
+                  user: args.rootUser,
+                  password,
+                  console: args.consolePort !== undefined,
+                  auditToken,
+                }),
+              ),
           },
         ],
         ports: [
@@ -101,6 +112,7 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
           // Spark's history server fails on a prefix that isn't there.
           { bucket: buckets.events, folders: ["spark-events/"] },
           { bucket: buckets.lineage },
+          { bucket: buckets.audit, keepDays: auditObjectDays },
         ],
         identities: serviceIdentities(secrets),
       },
@@ -127,12 +139,20 @@ function serviceIdentities(secrets: Secrets) {
   );
 }
 
-export function renderMinioEnvironment(user: string, password: string, console: boolean): string {
+export function renderMinioEnvironment(settings: {
+  user: string;
+  password: string;
+  console: boolean;
+  /** By which the audit log knows the store; it is told nothing, if absent. */
+  auditToken?: string;
+}): string {
+  const { user, password, console, auditToken } = settings;
   return renderProperties({
     MINIO_ROOT_USER: user,
     MINIO_ROOT_PASSWORD: password,
     MINIO_BROWSER: console ? "on" : "off",
     // The page that tells whether a newer version exists is not ours to ask at every start.
     MINIO_UPDATE: "off",
+    ...(auditToken === undefined ? {} : requestWebhook(auditToken)),
   });
 }

@@ -22,6 +22,7 @@ import {
   webhookFile,
 } from "./airflow-settings";
 import type { SparkPages } from "./airflow-settings";
+import { auditTokenFile, auditUrl } from "./audit";
 import { authoritiesFiles, tlsEnvironment } from "./database-access";
 import { lineageEnvironment, lineageFiles } from "./lineage";
 import type { LineageTarget } from "./lineage";
@@ -41,6 +42,8 @@ export interface SchedulerArgs {
   sources: Source[];
   /** Name of the stack's own bucket of source data, which sources call "source". */
   sourceBucket: pulumi.Input<string>;
+  /** Name of the audit log's bucket, which its sources call "audit". */
+  auditBucket: pulumi.Input<string>;
   /** Name of the administrator of the web page. */
   user: string;
   memoryMiB: { api: number; scheduler: number; dagProcessor: number; triggerer: number };
@@ -65,6 +68,8 @@ export interface SchedulerArgs {
   failureWebhook?: pulumi.Output<string>;
   /** Who is told of each run's inputs and outputs. Default nobody. */
   lineage?: LineageTarget;
+  /** What keeps the audit log, which is told what is done in Airflow. Default: nobody is. */
+  audit?: Deployment;
   /** Where people find Spark's pages; the pages of the DAGs link there. Default: they don't. */
   sparkPages?: SparkPages;
 }
@@ -77,7 +82,11 @@ export class Scheduler extends pulumi.ComponentResource {
 
   constructor(name: string, args: SchedulerArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Scheduler", name, {}, options);
-    this.environment = { ...renderEnvironment(args), ...tlsEnvironment(args.database.authorities) };
+    this.environment = {
+      ...renderEnvironment(args),
+      ...tlsEnvironment(args.database.authorities),
+      ...(args.audit === undefined ? {} : { LAKESTACK_AUDIT_URL: auditUrl("actions") }),
+    };
     this.files = [...this.secretFiles(args), ...this.programFiles(args)];
 
     const api = this.deployApi(args);
@@ -150,15 +159,20 @@ export class Scheduler extends pulumi.ComponentResource {
         memoryMiB: args.memoryMiB.scheduler,
         // A running task may end before its scheduler goes.
         stopGraceSeconds: args.stopGraceSeconds ?? 60,
-        ...(args.lineage === undefined
-          ? {}
-          : {
-              environment: lineageEnvironment(args.lineage, `lakestack-${pulumi.getStack()}`),
-              files: lineageFiles(args.lineage),
-            }),
+        environment:
+          args.lineage === undefined
+            ? {}
+            : lineageEnvironment(args.lineage, `lakestack-${pulumi.getStack()}`),
+        files: [
+          ...(args.lineage === undefined ? [] : lineageFiles(args.lineage)),
+          ...(args.audit === undefined ? [] : [{ path: auditTokenFile, content: args.secrets.auditToken }]),
+        ],
       }),
       this,
-      [api, args.spark.deployment, args.trino.deployment],
+      [
+        ...[api, args.spark.deployment, args.trino.deployment],
+        ...(args.audit === undefined ? [] : [args.audit]),
+      ],
     );
   }
 
@@ -256,8 +270,9 @@ export class Scheduler extends pulumi.ComponentResource {
   }
 
   /** Our own code: the DAGs, the jobs they run, and the sources they are made from. */
-  private programFiles({ sources, sourceBucket }: SchedulerArgs): RenderedFile[] {
-    const rendered = (name: string) => renderSources(placed(sources, name));
+  private programFiles({ sources, sourceBucket, auditBucket }: SchedulerArgs): RenderedFile[] {
+    const known = typeof sourceBucket === "string" && typeof auditBucket === "string";
+    const rendered = (source: string, audit: string) => renderSources(placed(sources, { source, audit }));
     return [
       ...folderFiles("scheduler/dags", `${home}/dags`),
       // Airflow looks there for modules that its settings name.
@@ -266,10 +281,9 @@ export class Scheduler extends pulumi.ComponentResource {
       { path: "/opt/lakestack/scheduler/prepare.py", content: readFileSync("scheduler/prepare.py", "utf8") },
       {
         path: sourcesFile,
-        content:
-          typeof sourceBucket === "string"
-            ? rendered(sourceBucket)
-            : pulumi.output(sourceBucket).apply(rendered),
+        content: known
+          ? rendered(sourceBucket, auditBucket)
+          : pulumi.all([sourceBucket, auditBucket]).apply(([source, audit]) => rendered(source, audit)),
       },
       // Airflow writes this file where it is missing, which it can't do in a read-only image.
       { path: `${home}/airflow.cfg`, content: "# The settings are in the environment.\n" },

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { contentsTask } from "../connections";
@@ -7,7 +8,7 @@ import type { Inputs, StoreConnection, StoreIdentity } from "./object-store-cont
 
 /** What an object store has to hold before anybody uses it. */
 export interface StoreContents extends Inputs<StoreConnection> {
-  buckets: { bucket: string; folders?: string[] }[];
+  buckets: { bucket: string; folders?: string[]; keepDays?: number }[];
   identities: Inputs<StoreIdentity>[];
 }
 
@@ -27,10 +28,7 @@ export function contentsFromHere(endpoint: string): ContentsMaker {
   return ({ buckets, identities, ...inside }, parent, store) => {
     const connection = { ...inside, endpoint };
     const options = { parent, dependsOn: store.ready, retainOnDelete: true };
-    const made = buckets.map(
-      ({ bucket, folders }) =>
-        new Bucket(bucket, { ...connection, bucket, ...(folders === undefined ? {} : { folders }) }, options),
-    );
+    const made = buckets.map((bucket) => new Bucket(bucket.bucket, { ...connection, ...bucket }, options));
     return [
       ...made,
       new StoreIdentities(
@@ -44,6 +42,7 @@ export function contentsFromHere(endpoint: string): ContentsMaker {
 
 const accessFile = "/run/secrets/object-store-access";
 const archiveFile = "/run/secrets/object-store-identities";
+const rulesFolder = "/etc/lakestack/lifecycle";
 const scriptFile = "/opt/lakestack/object-store-contents";
 
 /**
@@ -58,6 +57,9 @@ export function contentsByTask(runner: TaskRunner, image: pulumi.Input<string>):
       .all(contents.identities)
       .apply(async (identities) => Buffer.from(await identitiesArchive(identities)).toString("base64"));
     const buckets = contents.buckets.map(({ bucket }) => bucket);
+    const rules = contents.buckets.flatMap(({ bucket, keepDays }) =>
+      keepDays === undefined ? [] : [{ bucket, content: renderLifecycle(keepDays) }],
+    );
     const folders = contents.buckets.flatMap(({ bucket, folders = [] }) =>
       folders.map((each) => `${bucket}/${each}`),
     );
@@ -70,6 +72,7 @@ export function contentsByTask(runner: TaskRunner, image: pulumi.Input<string>):
           ENDPOINT: endpoint,
           BUCKETS: buckets.join(" "),
           FOLDERS: folders.join(" "),
+          RULES: rules.map(({ bucket, content }) => `${bucket}:${md5(content)}`).join(" "),
           ACCESS: accessFile,
           IDENTITIES: archiveFile,
         },
@@ -77,6 +80,7 @@ export function contentsByTask(runner: TaskRunner, image: pulumi.Input<string>):
           { path: scriptFile, content: readFileSync("infra/services/object-store-contents.sh", "utf8") },
           { path: accessFile, content: pulumi.all([accessKey, secretKey, region]).apply(renderAccess) },
           { path: archiveFile, content: archive },
+          ...rules.map(({ bucket, content }) => ({ path: `${rulesFolder}/${bucket}.xml`, content })),
         ],
         resources: { memoryMiB: 64 },
       },
@@ -90,3 +94,14 @@ export function contentsByTask(runner: TaskRunner, image: pulumi.Input<string>):
 export function renderAccess([user, password, region]: [string, string, string]): string {
   return [`user = "${user}:${password}"`, `aws-sigv4 = "aws:amz:${region}:s3"`, ""].join("\n");
 }
+
+/** Has objects go after some days (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html). */
+export const renderLifecycle = (days: number) =>
+  "<LifecycleConfiguration><Rule><ID>expire</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter>" +
+  `<Expiration><Days>${days}</Days></Expiration></Rule></LifecycleConfiguration>`;
+
+/** By which the store checks a rule that it is given: its bytes as the shell's printf takes them. In base64 it looks like a key. */
+const md5 = (content: string) =>
+  [...createHash("md5").update(content).digest()]
+    .map((byte) => `\\0${byte.toString(8).padStart(3, "0")}`)
+    .join("");

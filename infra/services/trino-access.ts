@@ -1,4 +1,5 @@
 import type { Source } from "../sources";
+import { airflowUser } from "../users";
 import type { Role, User } from "../users";
 
 /** Who may see what, as Trino reads it: the users' roles, and what each role may do. */
@@ -10,6 +11,9 @@ export interface Access {
   /** Name of the Iceberg catalog in Trino. */
   catalog: string;
 }
+
+/** Where the tables of the audit log are, which only administrators may read. */
+export const auditSchema = "audit";
 
 const everything = ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"];
 
@@ -46,6 +50,7 @@ export function renderRules({ users, sources, publishedSchemas, catalog }: Acces
   const writer = { group: "admin|etl" };
   const analyst = { group: "analyst", catalog };
   const read = { privileges: ["SELECT"] };
+  const audit = { catalog, schema: auditSchema };
   return `${JSON.stringify(
     {
       catalogs: [
@@ -56,9 +61,18 @@ export function renderRules({ users, sources, publishedSchemas, catalog }: Acces
         // Without it everybody has the system catalog.
         { allow: "none" },
       ],
-      schemas: [{ group: "admin", owner: true }, { group: "etl", catalog, owner: true }, { owner: false }],
+      schemas: [
+        { group: "admin", owner: true },
+        { user: airflowUser, ...audit, owner: true },
+        { ...audit, owner: false },
+        { group: "etl", catalog, owner: true },
+        { owner: false },
+      ],
       tables: [
         { group: "admin", privileges: everything },
+        // Who makes the tables needs no row of them.
+        { user: airflowUser, ...audit, privileges: ["OWNERSHIP"] },
+        { ...audit, privileges: [] },
         { group: "etl", catalog, privileges: everything },
         // What drivers ask for names and types.
         { group: "etl|analyst", catalog: "system", schema: "jdbc|metadata", ...read },

@@ -24,6 +24,9 @@ export function renderJvm(memoryMiB: number): string {
   ].join("\n");
 }
 
+/** Trino's log levels. At its start it would log all of its settings, also the token by which the audit log knows it. */
+export const renderLogLevels = () => renderProperties({ "io.trino": "INFO", Bootstrap: "WARN" });
+
 /** Files that Trino reads again when they change: who may log in, who is what, and who may do what. */
 export const accessFolder = `${etc}/access`;
 export const accessFiles = {

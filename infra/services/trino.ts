@@ -5,6 +5,7 @@ import type { Secrets } from "../secrets";
 import type { Source } from "../sources";
 import type { User } from "../users";
 import type { RenderedFile, Scale, Workload } from "../workload";
+import { renderQueryListener } from "./audit";
 import type { Catalog } from "./catalog";
 import type { ObjectStorage } from "./object-storage";
 import { renderGroups, renderPasswords, renderRules } from "./trino-access";
@@ -21,6 +22,7 @@ import {
   renderIcebergCatalog,
   renderJvm,
   renderKeystore,
+  renderLogLevels,
   renderServer,
   renderWorker,
   renderWorkerRules,
@@ -47,6 +49,8 @@ export interface TrinoArgs {
   port: number;
   /** Default: one of the stack's own authority. */
   certificate?: TrinoCertificate;
+  /** What keeps the audit log, which is told of each query. Default: nobody is. */
+  audit?: Deployment;
   /** Workers beside the coordinator. Default none: it does the work itself. */
   workers?: TrinoWorkers;
 }
@@ -123,7 +127,7 @@ export class Trino extends pulumi.ComponentResource {
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },
       this,
-      [args.catalog.deployment, args.objectStore.deployment],
+      [args.catalog.deployment, args.objectStore.deployment, ...(args.audit === undefined ? [] : [args.audit])],
     );
   }
 
@@ -171,7 +175,10 @@ export class Trino extends pulumi.ComponentResource {
           ),
         ),
       ),
-      file("log.properties", renderProperties({ "io.trino": "INFO" })),
+      file("log.properties", renderLogLevels()),
+      ...(args.audit === undefined
+        ? []
+        : [file("event-listener.properties", secrets.auditToken.apply(renderQueryListener))]),
       ...Object.entries(renderAccessControl()).map(([name, content]) => file(name, content)),
       file("resource-groups.json", renderResourceGroups(args.analystLimits)),
       file("session-defaults.json", renderSessionDefaults()),
@@ -212,7 +219,7 @@ export class Trino extends pulumi.ComponentResource {
         "config.properties",
         args.secrets.trinoInternalSecret.apply((secret) => renderWorker(secret, host)),
       ),
-      file("log.properties", renderProperties({ "io.trino": "INFO" })),
+      file("log.properties", renderLogLevels()),
       file(
         "access-control.properties",
         renderProperties({ "access-control.name": "file", "security.config-file": `${etc}/rules.json` }),

@@ -89,6 +89,7 @@ def incremental_pipeline(source: Source) -> DAG:
         schedule=CronDataIntervalTimetable(source.schedule, timezone="UTC"),
         # A second one would read the same objects while the first has not committed them.
         max_active_runs=1,
+        is_paused_upon_creation=not source.switched_on,
         doc_md=INCREMENTAL.format(source=source.name, table=source.table, late_days=days, links=links(source)),
     ) as dag:
         ingest(source, days=days_of_run, late_days=source.late_days, only_new=True, local=True)
@@ -102,6 +103,7 @@ def daily_pipeline(source: Source) -> DAG:
         source,
         "daily",
         schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
+        is_paused_upon_creation=source.incremental or not source.switched_on,
         doc_md=DAILY.format(source=source.name, table=source.table, late=late(source), links=links(source)),
     ) as dag:
         late_days = 0 if source.incremental else source.late_days

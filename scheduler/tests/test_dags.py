@@ -111,6 +111,23 @@ def test_a_third_source_has_its_pipelines(declare: Callable[..., Path]) -> None:
     assert len(bag.dags) == 13
 
 
+def test_a_source_that_is_switched_on_runs_by_its_schedule_and_nothing_more(declare: Callable[..., Path]) -> None:
+    every_quarter = {"schedule": "*/15 * * * *", "incremental": True, "lateDays": 1}
+    declare({"name": "nightly", "switchedOn": True}, {"name": "live", "switchedOn": True, **every_quarter})
+    bag = load()
+    running = sorted(name for name, dag in bag.dags.items() if "etl" in name and not dag.is_paused_upon_creation)
+    assert running == ["etl_spark_live_incremental", "etl_spark_nightly_daily"]
+
+
+def test_the_audit_log_is_told_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "tell_audit" not in load().dags
+    monkeypatch.setenv("LAKESTACK_AUDIT_URL", "http://audit:8080/actions")
+    bag = load()
+    assert bag.import_errors == {}
+    dag = bag.dags["tell_audit"]
+    assert (schedule_of(dag), dag.is_paused_upon_creation, dag.catchup) == ("50 11,23 * * *", False, False)
+
+
 def test_a_source_of_minutes_has_a_pipeline_that_reads_what_is_new_one_run_at_a_time(
     declare: Callable[..., Path],
 ) -> None:

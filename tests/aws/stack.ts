@@ -23,12 +23,12 @@ export const mixedDoors = {
   awsEndpointAllowList: "203.0.113.0/24",
 };
 
-/** The whole program of the stack on AWS, run with mocks. */
+/** The whole program of the stack on AWS with all that it can have, run with mocks. */
 export async function prodGraph(values: Record<string, string> = {}): Promise<Graph> {
   const secrets = JSON.stringify(await completeSecrets({}, certificateHosts("prod", "lakestack")));
   return evaluate(
     () => prod(readConfig()),
-    { platform: "aws", awsAutoscalerImage: someImage, secrets, ...values },
+    { platform: "aws", awsAutoscalerImage: someImage, audit: "true", secrets, ...values },
     ["secrets"],
   );
 }

@@ -10,8 +10,11 @@ async function processStatus(service: string): Promise<Map<string, string>> {
 
 /** Where anybody may write, and what belongs to the user. The last two: Docker puts files there, so no tmpfs can. */
 const everywhere = ["/tmp", "/var/tmp", "/run/lock", "/home/lakestack"];
+const ofAirflow = ["/opt/airflow", "/opt/spark/conf", "/opt/spark/logs", "/opt/spark/work", "/var/lib/audit"];
 const writable: Record<string, string[]> = {
-  airflow: ["/opt/airflow", "/opt/spark/conf", "/opt/spark/logs", "/opt/spark/work"],
+  airflow: ofAirflow,
+  // Of the same image.
+  audit: ofAirflow,
   spark: ["/opt/spark/conf", "/opt/spark/logs", "/opt/spark/work"],
   trino: ["/var/lib/trino"],
   database: ["/run/postgresql", "/var/lib/postgresql/data"],

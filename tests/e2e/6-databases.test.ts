@@ -1,5 +1,7 @@
+import { X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ask } from "./database";
+import { execute } from "./docker";
 import { keptSecrets } from "./lakestack";
 
 const roles = ["airflow", "catalog"] as const;
@@ -45,5 +47,69 @@ describe.each(roles)("the role %s", (role) => {
     expect(await ask(role, passwords[role], role, "SELECT rolpassword FROM pg_authid")).toMatch(mayNot);
     expect(await ask(role, passwords[role], role, "SELECT pg_read_file('postgresql.conf')")).toMatch(mayNot);
     expect(await ask(role, passwords[role], role, "COPY (SELECT 1) TO PROGRAM 'cat'")).toMatch(mayNot);
+  });
+});
+
+describe("over the network", () => {
+  const services = ["catalog", "airflow-api", "airflow-scheduler", "airflow-dag-processor"] as const;
+
+  test.each(["postgres", ...roles] as const)(
+    "the role %s is refused without TLS, whatever its password",
+    async (role) => {
+      const refusal = await ask(role, passwords[role], role, "SELECT 1", "disable");
+      expect(refusal).toContain("no pg_hba.conf entry");
+      expect(refusal).toContain("no encryption");
+    },
+  );
+
+  test("every connection of every service speaks TLS", async () => {
+    const found = await ask(
+      "postgres",
+      passwords.postgres,
+      "postgres",
+      `SELECT usename, count(*), count(*) FILTER (WHERE ssl AND version IN ('TLSv1.2', 'TLSv1.3'))
+       FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL GROUP BY 1 ORDER BY 1`,
+    );
+    const connections = found.split("\n").map((line) => line.split("|"));
+    expect(connections.map(([role]) => role)).toEqual(expect.arrayContaining([...roles]));
+    for (const [role, all, encrypted] of connections) expect(encrypted, `of ${role ?? ""}`).toBe(all);
+  });
+
+  test("the server shows the certificate that services check, which is for its name and of the stack's authority", async () => {
+    const { databaseAuthority, databaseCertificate } = await keptSecrets();
+    const server = new X509Certificate(databaseCertificate);
+    expect(server.checkHost("database")).toBe("database");
+    expect(server.verify(new X509Certificate(databaseAuthority).publicKey)).toBe(true);
+    for (const service of services)
+      expect(await execute(service, ["cat", "/etc/lakestack/database-ca.pem"]), service).toBe(
+        databaseAuthority,
+      );
+    // As Airflow asks, with its own settings: by the right name it is let in, by an address it is not.
+    const connect = (host: string) =>
+      execute("airflow-scheduler", [
+        "python",
+        "-c",
+        "import sys, psycopg2\n" +
+          "url = open('/run/secrets/airflow-database').read().strip().replace('+psycopg2', '')\n" +
+          "try:\n" +
+          "    psycopg2.connect(url.replace('@database:', f'@{sys.argv[1]}:'))\n" +
+          "    print('connected')\n" +
+          "except psycopg2.OperationalError as error:\n" +
+          "    print(error)\n",
+        host,
+      ]);
+    expect(await connect("database")).toContain("connected");
+    const [address = ""] = (await execute("airflow-scheduler", ["getent", "hosts", "database"])).split(/\s+/);
+    expect(await connect(address)).toContain("does not match host name");
+  });
+
+  test("nobody but the server can read its key", async () => {
+    const found = await execute("database", [
+      "/bin/sh",
+      "-c",
+      'stat -c "%a %U" "$PGDATA/server.key"; id -un',
+    ]);
+    const [file = "", user = ""] = found.trim().split("\n");
+    expect(file).toBe(`600 ${user}`);
   });
 });

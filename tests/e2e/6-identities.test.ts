@@ -18,11 +18,7 @@ let keys: Record<StoreUser, string>;
 
 beforeAll(async () => {
   const secrets = await keptSecrets();
-  keys = {
-    catalog: secrets.catalogObjectStoreKey,
-    spark: secrets.sparkObjectStoreKey,
-    lineage: secrets.lineageObjectStoreKey,
-  };
+  for (const user of users) keys[user] = secrets[`${user}ObjectStoreKey`];
   for (const Bucket of bucketPurposes) {
     await asRoot((client) => client.send(new PutObjectCommand({ Bucket, Key: key, Body: "there" })));
   }

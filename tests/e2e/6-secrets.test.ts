@@ -10,7 +10,7 @@ import { applications, environmentPage, historyUrl } from "./spark";
 import { configFile, services, stateFolder } from "./stack";
 
 /** Values that were generated beside the secrets and that everybody may see. */
-const open = new Set(["caCertificate", "trinoCertificate"]);
+const open = new Set(["caCertificate", "trinoCertificate", "databaseCertificate", "databaseAuthority"]);
 
 /** A piece of each secret that is long enough to know it by, by the secret's name. */
 let secrets: [name: string, piece: string][];

@@ -40,6 +40,7 @@ export const services = [
   "airflow-dag-processor",
   "airflow-scheduler",
   "airflow-triggerer",
+  "audit",
   "catalog",
   "database",
   "object-store",
@@ -127,6 +128,8 @@ export async function configure(): Promise<void> {
     platform: "docker",
     sourcesFile: path.relative(projectFolder, sourcesFile),
     sparkWorkers: 2,
+    // All that a stack can have.
+    audit: true,
     ...ports,
   };
   const config = Object.fromEntries(

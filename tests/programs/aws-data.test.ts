@@ -18,13 +18,13 @@ beforeAll(async () => {
 const inputs = (type: string, name: string) => graph.one(type, name).inputs;
 
 describe("the stack on AWS: storage", () => {
-  it("has a bucket for tables, one for the source, one for event logs, one for lineage, and one for access logs", () => {
+  it("has a bucket for tables, one for the source, one for event logs, one for lineage, one for the audit log, and one for access logs", () => {
     expect(
       graph
         .ofType(types.bucket)
         .map(({ name }) => name)
         .sort(),
-    ).toEqual(["access-logs", "events", "lineage", "source", "warehouse"]);
+    ).toEqual(["access-logs", "audit", "events", "lineage", "source", "warehouse"]);
   });
 
   it("is read by the pipelines where it is: sources of the stack's own bucket name the account's", () => {
@@ -35,7 +35,8 @@ describe("the stack on AWS: storage", () => {
     expect(files.length).toBeGreaterThan(0);
     for (const content of files) {
       const buckets = (JSON.parse(content) as { bucket: string }[]).map(({ bucket }) => bucket);
-      expect(new Set(buckets)).toEqual(new Set([inputs(types.bucket, "source")["bucket"]]));
+      const own = ["source", "audit"].map((name) => inputs(types.bucket, name)["bucket"]);
+      expect(new Set(buckets)).toEqual(new Set(own));
     }
   });
 
@@ -147,6 +148,7 @@ describe("the stack on AWS: deleting", () => {
   it("is refused for what holds data, and for nothing that has to be replaced now and then", () => {
     expect(dataNames(graph)).toEqual([
       "Bucket access-logs",
+      "Bucket audit",
       "Bucket events",
       "Bucket lineage",
       "Bucket source",

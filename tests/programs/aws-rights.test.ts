@@ -111,6 +111,19 @@ const table: Record<string, { must: Row[]; mustNot: Row[] }> = {
       ["sts:AssumeRole", role("catalog-lending")],
     ],
   },
+  // Keeps the audit log, and can neither read nor change what it has kept.
+  audit: {
+    must: [
+      ["s3:PutObject", object("audit")],
+      ["kms:GenerateDataKey", key("data"), byS3],
+    ],
+    mustNot: [
+      ["s3:GetObject", object("audit")],
+      ["s3:DeleteObject", object("audit")],
+      ["s3:PutObject", object("warehouse")],
+      ["s3:PutObject", object("source")],
+    ],
+  },
   "cluster-autoscaler": {
     must: [
       ["autoscaling:DescribeAutoScalingGroups", "*"],
@@ -182,7 +195,12 @@ describe("the rights of the roles", () => {
   });
 
   it("come from the declaration that MinIO's users come from", () => {
-    const roles: Record<StoreUser, string> = { catalog: "catalog", spark: "spark", lineage: "scheduler" };
+    const roles: Record<StoreUser, string> = {
+      catalog: "catalog",
+      spark: "spark",
+      lineage: "scheduler",
+      audit: "audit",
+    };
     for (const user of Object.keys(roles) as StoreUser[]) {
       for (const { bucket: place, use } of objectStoreAccess[user]) {
         const actions = storeActions(use);
@@ -208,7 +226,7 @@ describe("who may take a role", () => {
     allows(trustOf(name), { action: "sts:AssumeRole", resource: "*", principal });
 
   it("is the cluster's pods for services, and nobody else", () => {
-    for (const name of ["catalog", "spark", "scheduler", "cluster-autoscaler"]) {
+    for (const name of ["catalog", "spark", "scheduler", "audit", "cluster-autoscaler"]) {
       expect(may(name, "Service:pods.eks.amazonaws.com"), name).toBe(true);
       expect(may(name, "Service:ec2.amazonaws.com"), name).toBe(false);
       expect(may(name, `AWS:arn:aws:iam::${account}:root`), name).toBe(false);
@@ -232,6 +250,7 @@ describe("who may take a role", () => {
       "spark-worker": role("spark"),
       "spark-history": role("spark"),
       "airflow-scheduler": role("scheduler"),
+      audit: role("audit"),
     });
     const accounts = graph.ofType("kubernetes:core/v1:ServiceAccount").map(({ inputs }) => {
       const { name, namespace } = inputs["metadata"] as { name: string; namespace: string };

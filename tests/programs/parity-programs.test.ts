@@ -36,6 +36,7 @@ const onlyOnKubernetes: Record<string, string> = {
   ...{ ingressClass: ofCertificates, ingressNamespace: ofCertificates, ingressTlsSecret: ofCertificates },
   ...{ objectStoreEndpoint: ofOthers, objectStoreRegion: ofOthers, objectStorePathStyle: ofOthers },
   ...{ warehouseBucket: ofOthers, sourceBucket: ofOthers, eventsBucket: ofOthers, lineageBucket: ofOthers },
+  auditBucket: ofOthers,
   ...{ databaseAddress: ofOthers, databaseAdministrator: ofOthers, databaseAuthoritiesFile: ofOthers },
 };
 const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-parity-"));
@@ -154,8 +155,13 @@ describe("a certificate of one's own", () => {
     expect(trusting.map(({ name }) => name).join(" ")).toMatch(/airflow-scheduler/);
     expect(trusting.map(({ name }) => name).join(" ")).toMatch(/trino/);
     const { trinoKey, caCertificate } = JSON.parse(secrets) as Record<string, string>;
-    for (const unused of [trinoKey, caCertificate])
-      expect(JSON.stringify(registered)).not.toContain(written(String(unused)));
+    expect(JSON.stringify(registered)).not.toContain(written(String(trinoKey)));
+    // The stack's own authority is for the database's clients alone.
+    const stillTrusting = registered.filter(({ inputs }) =>
+      JSON.stringify(inputs).includes(written(String(caCertificate))),
+    );
+    expect(stillTrusting.map(({ name }) => name).join(" ")).not.toMatch(/trino/);
+    expect(stillTrusting.map(({ name }) => name).join(" ")).toMatch(/catalog/);
   });
 });
 

@@ -98,6 +98,8 @@ beforeAll(async () => {
   pulumi.runtime.setAllConfig(
     {
       ...(Object.fromEntries(config) as Record<string, string>),
+      // All that there is.
+      "lakestack:audit": "true",
       "lakestack:secrets": JSON.stringify(secrets),
     },
     ["lakestack:secrets"],
@@ -123,7 +125,7 @@ beforeAll(async () => {
   outputs = await dev(readConfig());
   // Resources are registered in the background: the stack is complete when the last one is.
   await vi.waitFor(() => {
-    expect(containers().size).toBeGreaterThanOrEqual(12);
+    expect(containers().size).toBeGreaterThanOrEqual(13);
   }, 30_000);
 });
 
@@ -142,6 +144,7 @@ describe("the dev stack", () => {
       "airflow-dag-processor",
       "airflow-scheduler",
       "airflow-triggerer",
+      "audit",
       "catalog",
       "database",
       "object-store",
@@ -171,16 +174,17 @@ describe("the dev stack", () => {
     expect(meeting).toEqual(allowed);
   });
 
-  it("has eight networks: an engine has about thirty to give", () => {
+  it("has nine networks: an engine has about thirty to give", () => {
     expect(named("docker:index/network:Network").sort()).toEqual(
       [
         "airflow-api.airflow-dag-processor.database",
         "airflow-api.airflow-scheduler",
         "airflow-api.airflow-triggerer.database",
+        "airflow-scheduler.audit.object-store.trino",
         "airflow-scheduler.catalog.database",
-        "airflow-scheduler.catalog.object-store.trino",
         "airflow-scheduler.spark-master.spark-worker",
         "catalog.object-store.spark-worker",
+        "catalog.trino",
         "object-store.spark-history",
       ].map((members) => `network-${members}`),
     );
@@ -225,6 +229,7 @@ describe("the dev stack", () => {
     expect(named("docker:index/volume:Volume").sort()).toEqual([
       "airflow-api-live",
       "airflow-logs",
+      "audit",
       "database",
       "object-store",
       "trino-live",
@@ -324,6 +329,33 @@ describe("the dev stack", () => {
     expect(files("airflow-api")).toContain(secrets.airflowDatabasePassword);
     expect(files("airflow-api")).not.toContain(secrets.catalogDatabasePassword);
     expect(files("trino")).not.toContain(secrets.objectStorePassword);
+  });
+
+  it("has PostgreSQL take TLS only over the network, and its clients no server but the right one", () => {
+    const { command, uploads } = container("database");
+    const options = command.join(" ");
+    for (const option of ["ssl=on", "ssl_key_file=server.key", "hba_file=/etc/postgresql/pg_hba.conf"])
+      expect(options).toContain(`'-c${option}'`);
+    const access = uploads.find(({ file }) => file === "/etc/postgresql/pg_hba.conf")?.content ?? "";
+    const kinds = access
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ +/));
+    expect(kinds).toEqual([
+      ["local", "all", "all", "scram-sha-256"],
+      ["hostssl", "all", "all", "all", "scram-sha-256"],
+    ]);
+
+    const authorityOf = (name: string) =>
+      container(name).uploads.find(({ file }) => file === "/etc/lakestack/database-ca.pem")?.content;
+    const airflow = ["airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"];
+    for (const name of ["catalog", ...airflow])
+      expect(authorityOf(name), name).toBe(secrets.databaseAuthority);
+    for (const name of airflow)
+      expect(container(name).envs, name).toEqual(
+        expect.arrayContaining(["PGSSLMODE=verify-full", "PGSSLROOTCERT=/etc/lakestack/database-ca.pem"]),
+      );
+    expect(JSON.stringify(container("catalog").uploads)).toContain("sslmode=verify-full");
   });
 
   it("gives Trino and Spark each its own token for the catalog, and the key that signs them to nobody", () => {

@@ -64,6 +64,7 @@ beforeAll(async () => {
       scaleBusyPercent: "60",
       scaleIdleSeconds: "120",
       catalogReplicas: "2",
+      audit: "true",
       trinoDoor: "load-balancer",
       trinoHosts: "trino.example.org",
       airflowDoor: "ingress",
@@ -89,7 +90,7 @@ describe("the Kubernetes stack", () => {
       kind(type)
         .map(({ name }) => name)
         .sort();
-    expect(names("apps/v1:StatefulSet")).toEqual(["airflow-scheduler", "database", "object-store"]);
+    expect(names("apps/v1:StatefulSet")).toEqual(["airflow-scheduler", "audit", "database", "object-store"]);
     expect(names("apps/v1:Deployment")).toEqual([
       ...["airflow-api", "airflow-dag-processor", "airflow-triggerer", "catalog", "spark-history"],
       ...["spark-master", "spark-worker", "trino", "trino-worker"],
@@ -105,7 +106,7 @@ describe("the Kubernetes stack", () => {
   });
 
   it("runs every container without root, rights, token or a writable image", () => {
-    expect(pods().length).toBe(14);
+    expect(pods().length).toBe(15);
     for (const [name, { spec }] of pods()) {
       expect(spec.automountServiceAccountToken, name).toBe(false);
       expect(spec.securityContext, name).toMatchObject({

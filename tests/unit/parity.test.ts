@@ -194,7 +194,7 @@ describe("both programs", () => {
 
   beforeAll(async () => {
     values = await completeSecrets({}, ["localhost"]);
-    configure({ trinoWorkers: "1" });
+    configure({ trinoWorkers: "1", audit: "true" });
     await recordResources("witness");
     const secrets = Object.fromEntries(
       Object.entries(values).map(([key, value]) => [key, pulumi.secret(value as string)]),
@@ -210,7 +210,7 @@ describe("both programs", () => {
       endpoint: "http://object-store:9000",
       region: "us-east-1",
       pathStyle: true,
-      buckets: { warehouse: "w", source: "s", events: "e", lineage: "l" },
+      buckets: { warehouse: "w", source: "s", events: "e", lineage: "l", audit: "a" },
       keys: (user: StoreUser) => storeKeys(secrets, user),
       lending: { role: anyRole, hours: 1 },
       deployment: { ready: [] },
@@ -238,7 +238,10 @@ describe("both programs", () => {
       const known = (named.get(callee)?.ports ?? []).map(({ name }) => name);
       expect(known, callee).toEqual(expect.arrayContaining(Object.keys(calls)));
       for (const caller of Object.values(calls).flat()) {
-        expect([...named.keys(), contentsTask, loginsTask], `a caller of ${callee}`).toContain(caller);
+        expect(
+          [...named.keys(), "object-store", contentsTask, loginsTask],
+          `a caller of ${callee}`,
+        ).toContain(caller);
       }
     }
   });

@@ -12,7 +12,9 @@ describe("the stack's secrets", () => {
   });
 
   it("are all generated at first use, none of them twice the same", () => {
-    const values = Object.values<string>({ ...first });
+    const { databaseAuthority, ...others } = first;
+    expect(databaseAuthority).toBe(first.caCertificate);
+    const values = Object.values<string>({ ...others });
     expect(values.every((value) => value.length >= 24)).toBe(true);
     expect(new Set(values).size).toBe(values.length);
   });
@@ -72,10 +74,13 @@ describe("the stack's secrets", () => {
   it("keep an authority that is near its end, for each client would have to learn of another", async () => {
     const authority = await createAuthority("near its end", 10);
     const server = await createCertificate(authority, ["localhost"]);
+    const database = await createCertificate(authority, ["database"]);
     const known = {
       ...first,
       ...{ caCertificate: authority.certificate, caKey: authority.key },
       ...{ trinoCertificate: server.certificate, trinoKey: server.key },
+      ...{ databaseCertificate: database.certificate, databaseKey: database.key },
+      databaseAuthority: authority.certificate,
     };
     expect(await completeSecrets(known, ["localhost"])).toEqual(known);
   });
@@ -89,6 +94,30 @@ describe("the stack's secrets", () => {
     const server = new X509Certificate(renewed.trinoCertificate);
     expect(renewed.caCertificate).not.toBe(authority.certificate);
     expect(server.verify(new X509Certificate(renewed.caCertificate).publicKey)).toBe(true);
+  });
+
+  it("hold a certificate for the database, of the stack's authority and for the name that services call it by", () => {
+    const server = new X509Certificate(first.databaseCertificate);
+    expect(first.databaseAuthority).toBe(first.caCertificate);
+    expect(server.verify(new X509Certificate(first.databaseAuthority).publicKey)).toBe(true);
+    expect(server.checkHost("database")).toBe("database");
+    expect(server.checkHost("localhost")).toBeUndefined();
+  });
+
+  it("renew the database's certificate when it is about to expire or the authority is another", async () => {
+    const authority = { certificate: first.caCertificate, key: first.caKey };
+    const old = await createCertificate(authority, ["database"], 20);
+    const ending = { ...first, databaseCertificate: old.certificate, databaseKey: old.key };
+    const renewed = await completeSecrets(ending, ["localhost"]);
+    expect(remainingDays(renewed.databaseCertificate)).toBeGreaterThan(365);
+    expect(renewed.databaseKey).not.toBe(old.key);
+    expect(renewed.trinoCertificate).toBe(first.trinoCertificate);
+
+    const other = await withNewCertificate(first, true);
+    expect(other.databaseAuthority).toBe(other.caCertificate);
+    const server = new X509Certificate(other.databaseCertificate);
+    expect(server.verify(new X509Certificate(other.caCertificate).publicKey)).toBe(true);
+    expect((await withNewCertificate(first, false)).databaseCertificate).toBe(first.databaseCertificate);
   });
 
   it("hold a certificate for gateways only where there are doors for them, by the names of these", async () => {

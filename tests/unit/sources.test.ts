@@ -62,7 +62,8 @@ describe("the project's own sources", () => {
 });
 
 describe("a source in the stack's own bucket", () => {
-  const buckets = (yaml: string) => placed(load(yaml), "acme-source-123").map(({ bucket }) => bucket);
+  const buckets = (yaml: string) =>
+    placed(load(yaml), { source: "acme-source-123", audit: "acme-audit" }).map(({ bucket }) => bucket);
 
   it("is read where the object store has that bucket, whatever it is called there", () => {
     expect(buckets(good)).toEqual(["acme-source-123"]);

@@ -59,6 +59,41 @@ class Rules {
   }
 }
 
+describe("the tables of the audit log", () => {
+  const rules = new Rules([source("newtral.media")], ["marts"]);
+  const subject = { catalog: "iceberg", schema: "audit", table: "queries" };
+  const privileges = (user: string, group: string, table = "queries") =>
+    rules.first("tables", { ...subject, user, group, table })?.privileges;
+  const owns = (user: string, group: string) => rules.first("schemas", { ...subject, user, group })?.owner;
+
+  it("are an administrator's, and in no way an analyst's or another writer's", () => {
+    expect(privileges("admin", "admin")).toContain("SELECT");
+    expect(owns("admin", "admin")).toBe(true);
+    for (const [user, group] of [
+      ["dora", "analyst"],
+      ["eva", "etl"],
+    ] as const) {
+      for (const table of ["queries", "queries_quarantine", "queries$files", "queries@main"])
+        expect(privileges(user, group, table), `${user} ${table}`).toEqual([]);
+      expect(owns(user, group), user).toBe(false);
+    }
+  });
+
+  it("are made by the pipelines, who read no row of them", () => {
+    expect(privileges("airflow", "etl")).toEqual(["OWNERSHIP"]);
+    expect(owns("airflow", "etl")).toBe(true);
+    // Elsewhere they write as ever.
+    const elsewhere = {
+      user: "airflow",
+      group: "etl",
+      catalog: "iceberg",
+      schema: "newtral",
+      table: "media",
+    };
+    expect(rules.first("tables", elsewhere)?.privileges).toContain("INSERT");
+  });
+});
+
 describe("an analyst", () => {
   const rules = new Rules([
     source("newtral.media", { masks: [mask], rowFilter: "type <> 'draft'" }),

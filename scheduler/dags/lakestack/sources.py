@@ -30,12 +30,13 @@ class Check:
 @dataclass(frozen=True)
 class Source:
     """
-    A declared source. `table` is "<namespace>.<table>", `columns` its names and Trino types, in order, `partitioning`
-    its partition fields as Trino spells them. A run by the `schedule` looks at `late_days` days before its own as well,
-    and is tried `retries` times more; of a source that is `incremental` it comes every some minutes, and reads only
-    what the table does not have yet. Columns of a table that `evolves` may be more, and wider, than the declared ones.
-    A job takes `cores` of the cluster; one that takes longer than `timeout` is ended. `folder` is what comes before a
-    day's folder, named by `dates`, in the addresses of the source's objects.
+    A declared source. `table` is "<namespace>.<table>", `columns` its names and Trino types, in order,
+    `partitioning` its partition fields as Trino spells them. A run by the `schedule` looks at `late_days` days
+    before its own as well, and is tried `retries` times more; of a source that is `incremental` it comes every some
+    minutes, and reads only what the table does not have yet. Where it is `switched_on`, that pipeline needs nobody
+    to switch it on. Columns of a table that `evolves` may be more, and wider, than the declared ones. A job takes
+    `cores` of the cluster; one that takes longer than `timeout` is ended. `folder` is what comes before a day's
+    folder, named by `dates`, in the addresses of the source's objects.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Source:
     evolves: bool
     schedule: str
     incremental: bool
+    switched_on: bool
     late_days: int
     retries: int
     timeout: timedelta
@@ -99,6 +101,7 @@ def load_sources() -> list[Source]:
                 evolves=declared["evolve"],
                 schedule=declared["schedule"],
                 incremental=declared["incremental"],
+                switched_on=declared["switchedOn"],
                 late_days=declared["lateDays"],
                 retries=declared["retries"],
                 timeout=timedelta(minutes=declared["timeoutMinutes"]),
