@@ -146,11 +146,9 @@ export function renderCatalog({
     "nessie.version.store.type": "JDBC2",
     "nessie.version.store.persist.jdbc.datasource": "postgresql",
     "quarkus.datasource.postgresql.jdbc.url": `jdbc:postgresql://${database.address}/${database.name}${tls}`,
-    // A machine that starts everything at once takes longer than the five seconds of the default.
-    "quarkus.datasource.postgresql.jdbc.acquisition-timeout": "30S",
     "quarkus.datasource.postgresql.username": database.name,
     "quarkus.datasource.postgresql.password": database.password,
-    // The first TLS connection of a cold process on a busy machine takes longer than the five seconds of the default.
+    // A first connection over TLS, on a machine that starts everything at once, takes longer than the default's five seconds.
     "quarkus.datasource.postgresql.jdbc.acquisition-timeout": "30S",
     "nessie.catalog.default-warehouse": warehouse,
     [`nessie.catalog.warehouses.${warehouse}.location`]: `s3://${bucket}/`,

@@ -14,7 +14,7 @@ import { keptSecrets, outputs } from "./lakestack";
 import { asRoot, asUser, region } from "./object-store";
 
 const key = "tests/6-identities";
-let keys: Record<StoreUser, string>;
+const keys = {} as Record<StoreUser, string>;
 
 beforeAll(async () => {
   const secrets = await keptSecrets();
