@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../infra/config";
-import { lineageReceiver } from "../infra/connections";
+import { identityProvider, lineageReceiver } from "../infra/connections";
+import { loadIdentityProvider } from "../infra/identity-provider";
 import type { Platform } from "../infra/platform";
 import type { Secrets } from "../infra/secrets";
 import { Catalog } from "../infra/services/catalog";
@@ -79,12 +80,14 @@ export function ownDatabase({ config, platform, secrets, image }: Wiring): Datab
 /** The services that are the same everywhere, on a platform and on stores that the program has chosen. */
 export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: DatabaseAccess) {
   const { config, platform, secrets, sources, image } = wiring;
+  const people = loadIdentityProvider(config);
 
   const catalog = new Catalog("catalog", {
     platform,
     secrets,
     database,
     objectStore,
+    identityProvider: people,
     image: image("nessie"),
     replicas: several(config.catalogReplicas),
     memoryMiB: config.catalogMemory,
@@ -120,6 +123,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     objectStore,
     image: image("trino"),
     users: loadUsers(config, secrets),
+    identityProvider: people,
     sources,
     publishedSchemas: config.publishedSchemas,
     analystLimits: {
@@ -152,6 +156,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     sourceBucket: objectStore.buckets.source,
     image: image("airflow"),
     user: config.airflowUser,
+    identityProvider: people,
     memoryMiB: {
       api: config.airflowApiMemory,
       scheduler: config.airflowSchedulerMemory,
@@ -227,6 +232,10 @@ export const outsideLineage = ({
   lineageUrl: url,
 }: StackConfig): Record<string, { port: number }> =>
   lineage && url !== "" ? { [lineageReceiver]: { port: portOf(url) } } : {};
+
+/** Who says who people are, where somebody does. */
+export const outsideIdentities = ({ oidcIssuer }: StackConfig): Record<string, { port: number }> =>
+  oidcIssuer === "" ? {} : { [identityProvider]: { port: portOf(oidcIssuer) } };
 
 /** Port that a URL of HTTP or HTTPS names, or stands for. */
 export const portOf = (url: string) => Number(new URL(url).port || (url.startsWith("https:") ? 443 : 80));
