@@ -50,6 +50,8 @@ export function renderLogin(provider: Omit<IdentityProvider, "clientSecret">, cl
     [`${oauth}.client-id`]: provider.clientId,
     [`${oauth}.client-secret`]: clientSecret,
     [`${oauth}.scopes`]: provider.scopes.join(","),
+    // Issuers' tokens last for minutes: Trino fetches another, and nobody is sent to the browser so often.
+    [`${oauth}.refresh-tokens`]: "true",
     [`${oauth}.principal-field`]: provider.userClaim,
     [`${oauth}.user-mapping.file`]: userMappingFile,
     // Trino would rather have groups from elsewhere, for views that run with their owner's rights. An issuer's

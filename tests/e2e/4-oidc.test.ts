@@ -10,7 +10,7 @@ import { askCatalog, askOnce } from "./catalog";
 import { caFile, clientFile, jdbcJar, jdbcUrl, runClient } from "./client-container";
 import { container, containerName, demultiplexed, docker, healthy, networksOf } from "./docker";
 import { issuer, issuerHost, Keycloak } from "./keycloak";
-import { clientId, groupRoles, people, programId } from "./keycloak-realm";
+import { clientId, groupRoles, otherProgramId, people, programId } from "./keycloak-realm";
 import { outputs, pulumi } from "./lakestack";
 import { ports } from "./stack";
 import { query } from "./trino";
@@ -166,11 +166,26 @@ describe("Trino", () => {
       await expect(queryAs(person, "SELECT 1"), person.name).rejects.toThrow(/Access Denied/);
   });
 
-  test("refuses names of the stack's own, forged tokens, and to be somebody else", async () => {
+  test("refuses names of the stack's own, tokens that are forged or for others, and to be somebody else", async () => {
     await expect(queryAs(people.impostor, "SELECT 1")).rejects.toThrow(/401/);
     const token = await keycloak.tokenOf(people.admin.name);
     await expect(queryWith(`${token.slice(0, -8)}AAAAAAAA`, "ada", "SELECT 1")).rejects.toThrow(/401/);
     await expect(queryWith(token, outputs.trinoUser, "SELECT 1")).rejects.toThrow(/cannot impersonate/);
+    const forOthers = await keycloak.tokenOfProgram("openid", otherProgramId);
+    await expect(queryWith(forOthers, otherProgramId, "SELECT 1")).rejects.toThrow(/401/);
+  });
+
+  test("shows views by their readers' rights, which people of the issuer's have to ask for", async () => {
+    const view = "iceberg.newtral.by_issuer_view";
+    await queryAs(
+      people.etl,
+      `CREATE VIEW ${view} SECURITY INVOKER AS SELECT count(*) AS n FROM ${comments}`,
+    );
+    try {
+      expect(await queryAs(people.admin, `SELECT n > 0 FROM ${view}`)).toEqual([[true]]);
+    } finally {
+      await queryAs(people.etl, `DROP VIEW ${view}`);
+    }
   });
 
   test("still takes passwords", async () => {
@@ -207,7 +222,7 @@ describe("Trino", () => {
     await inNewPage(async (page) => {
       await page.goto(`${outputs.trinoUrl}/ui/`);
       await logIn(page, people.admin);
-      await page.getByText(people.admin.name, { exact: true }).first().waitFor();
+      await page.getByText("Cluster Overview").first().waitFor();
       await takePicture(page, "oidc-trino");
     });
   });
@@ -248,13 +263,13 @@ describe("the catalog", () => {
     }
   });
 
-  test("refuses a token that is forged, and goes on taking the stack's own", async () => {
-    const token = `${(await keycloak.tokenOf(people.admin.name)).slice(0, -8)}AAAAAAAA`;
+  test("refuses tokens that are forged or for others, and goes on taking the stack's own", async () => {
+    const forged = `${(await keycloak.tokenOf(people.admin.name)).slice(0, -8)}AAAAAAAA`;
+    const forOthers = await keycloak.tokenOfProgram("openid", otherProgramId);
     const answers = await askCatalog(
-      { method: "GET", path: table, token },
-      { method: "GET", path: table, token: outputs.catalogToken },
+      ...[forged, forOthers, outputs.catalogToken].map((token) => ({ method: "GET", path: table, token })),
     );
-    expect(answers.map(({ status }) => status)).toEqual([401, 200]);
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 200]);
   });
 });
 

@@ -4,6 +4,8 @@ export const realmName = "lakestack";
 export const clientId = "lakestack";
 /** A program that has a token of its own, without a person. */
 export const programId = "loader-program";
+/** Another, of the same groups, whose tokens are for somebody else. */
+export const otherProgramId = "other-program";
 
 /** A person of the realm, with the groups of hers that the tokens tell. */
 export interface Person {
@@ -39,7 +41,7 @@ export interface RealmSecrets {
 }
 
 /** Tells who, in which groups, and for whom: in the tokens that services are sent, and in those about the person. */
-const mappers = [
+const aboutPeople = [
   mapper("sub", "oidc-sub-mapper", {}),
   mapper("name", "oidc-usermodel-attribute-mapper", {
     "user.attribute": "username",
@@ -53,6 +55,9 @@ const mappers = [
     "jsonType.label": "String",
     multivalued: "true",
   }),
+];
+const mappers = [
+  ...aboutPeople,
   mapper("audience", "oidc-audience-mapper", { "included.client.audience": clientId }),
 ];
 
@@ -100,11 +105,12 @@ export function renderRealm(
         directAccessGrantsEnabled: true,
       },
       {
-        ...client,
-        clientId: programId,
-        secret: programSecret,
-        standardFlowEnabled: false,
-        serviceAccountsEnabled: true,
+        ...{ ...client, clientId: programId, secret: programSecret },
+        ...{ standardFlowEnabled: false, serviceAccountsEnabled: true },
+      },
+      {
+        ...{ ...client, clientId: otherProgramId, secret: programSecret, protocolMappers: aboutPeople },
+        ...{ standardFlowEnabled: false, serviceAccountsEnabled: true },
       },
     ],
     users: [
@@ -116,12 +122,12 @@ export function renderRealm(
         attributes: { groups },
         credentials: [{ type: "password", value: password, temporary: false }],
       })),
-      {
-        username: programId,
+      ...[programId, otherProgramId].map((id) => ({
+        username: `${id}`,
         enabled: true,
-        serviceAccountClientId: programId,
+        serviceAccountClientId: id,
         attributes: { groups: ["lake loaders"] },
-      },
+      })),
     ],
   });
 }

@@ -107,11 +107,11 @@ export class Keycloak {
   }
 
   /** What a program has that has a secret of its own at the issuer. Trino wants "openid" among its scopes. */
-  tokenOfProgram(scope = "openid"): Promise<string> {
+  tokenOfProgram(scope = "openid", id = programId): Promise<string> {
     const { programSecret } = this.secrets;
     return this.token({
       ...{ grant_type: "client_credentials", scope },
-      ...{ client_id: programId, client_secret: programSecret },
+      ...{ client_id: id, client_secret: programSecret },
     });
   }
 

@@ -36,7 +36,7 @@ export const identities = {
   ...{
     oidcIssuer: "https://id.example.org:8444/realms/lake",
     oidcClientId: "lake",
-    oidcClientSecret: "kept",
+    oidcClientSecret: "the-clients-own",
   },
   oidcGroups: '{"data team": "analyst", "lake-admins": "admin"}',
 };

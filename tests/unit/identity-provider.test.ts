@@ -1,24 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { catalogRules } from "../../infra/catalog-access";
 import { ConfigError, readConfig } from "../../infra/config";
 import { loadIdentityProvider } from "../../infra/identity-provider";
-import { completeSecrets } from "../../infra/secrets";
 import { renderProvider } from "../../infra/services/airflow-login";
 import { renderGroups, renderRules } from "../../infra/services/trino-access";
 import { renderServer } from "../../infra/services/trino-files";
 import { renderResourceGroups } from "../../infra/services/trino-limits";
 import { plainGroups, renderLogin, renderUserMapping, roleGroups } from "../../infra/services/trino-login";
-import { createAuthority } from "../../infra/tls";
 import { readGroups } from "../../infra/users";
-import { dev } from "../../stacks/dev";
-import { kubernetesStack } from "../../stacks/kubernetes";
-import { hosts } from "../programs/variants";
-import { configure, recordResources, type Registered, settle } from "./registered";
-
-vi.mock("../../infra/services/object-store-contents", () => import("./object-store-stand-in.js"));
+import { configure } from "./registered";
 
 const issuer = "https://id.example.org:8444/realms/lake";
 const whole = {
@@ -34,11 +24,6 @@ const provider = {
   users: { dana: "analyst", eve: "etl" } as const,
   ownNames: ["admin", "airflow", "drain"],
 };
-
-const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-issuer-"));
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
 
 function faultsOf(values: Record<string, string>): string {
   configure(values);
@@ -211,57 +196,5 @@ describe("Airflow's page", () => {
       authorities: "/etc/lakestack/issuer-ca.pem",
     });
     expect(renderProvider(provider, "client's")).not.toContain("authorities");
-  });
-});
-
-describe("a stack whose people come by an issuer", () => {
-  let secrets: string;
-  const authority = path.join(folder, "authority.pem");
-  beforeAll(async () => {
-    secrets = JSON.stringify(await completeSecrets({}, hosts));
-    writeFileSync(authority, (await createAuthority("The issuer's")).certificate);
-  });
-
-  async function run(program: typeof dev, platform: string): Promise<Registered[]> {
-    configure({ ...whole, platform, secrets, oidcAuthoritiesFile: authority }, [
-      "secrets",
-      "oidcClientSecret",
-    ]);
-    const registered = await recordResources("test");
-    await program(readConfig());
-    await settle();
-    return registered;
-  }
-
-  it("has the client's secret in files of the two that log people in, and marked as one everywhere", async () => {
-    const registered = await run(dev, "docker");
-    const holders = registered.filter(({ inputs }) =>
-      JSON.stringify(inputs).includes(whole.oidcClientSecret),
-    );
-    expect(holders.map(({ name }) => name).sort()).toEqual(["airflow-api", "airflow-api-prepare", "trino"]);
-    for (const { name, inputs, secretInputs } of holders) {
-      const open = Object.entries(inputs).filter(([key]) => !secretInputs.includes(key));
-      expect(JSON.stringify(open), name).not.toContain(whole.oidcClientSecret);
-    }
-  });
-
-  it("has the catalog trust the issuer's authority before it starts", async () => {
-    const registered = await run(dev, "docker");
-    const { command } = registered.find(({ name }) => name === "catalog")?.inputs as { command: string[] };
-    expect(command.slice(0, 2)).toEqual(["/bin/sh", "-c"]);
-    expect(command[2]).toMatch(/keytool -importcert .* -file \/etc\/nessie\/issuer-1\.pem && exec "\$@"$/);
-    expect(command.slice(3, 5)).toEqual(["sh", "java"]);
-  });
-
-  it("lets those three reach the issuer, and nobody else, on a cluster", async () => {
-    const registered = await run(kubernetesStack, "kubernetes");
-    const reaching = registered.filter(
-      ({ type, inputs }) => type.endsWith(":NetworkPolicy") && JSON.stringify(inputs).includes('"port":8444'),
-    );
-    expect(reaching.map(({ name }) => name.replace("-connections", "")).sort()).toEqual([
-      "airflow-api",
-      "catalog",
-      "trino",
-    ]);
   });
 });
