@@ -1,8 +1,8 @@
 """
 Login to Airflow's page by an OpenID Connect issuer, beside the administrator's password.
 
-Settings of Flask-AppBuilder's, read where $AIRFLOW__FAB__CONFIG_FILE names this file. What there is to know of the issuer
-is in $LAKESTACK_IDENTITY_PROVIDER, since its client's secret may be in no variable.
+Settings of Flask-AppBuilder's, read where $AIRFLOW__FAB__CONFIG_FILE names this file. What there is to know of the
+issuer is in the file $LAKESTACK_IDENTITY_PROVIDER, since its client's secret may be in no variable.
 """
 
 import json
@@ -17,8 +17,8 @@ from flask_appbuilder.security.views import AuthDBView
 
 PROVIDER: dict[str, Any] = json.loads(Path(os.environ["LAKESTACK_IDENTITY_PROVIDER"]).read_text(encoding="utf-8"))
 
-# What the stack's roles are in Airflow, the greatest first. Who loads tables also fills gaps by backfills, which "User" may
-# not. Who reads tables may look whether they are up to date.
+# What the stack's roles are in Airflow, the greatest first. Who loads tables also fills gaps by backfills, which "User"
+# may not. Who reads tables may look whether they are up to date.
 AIRFLOW_ROLES = {"admin": "Admin", "etl": "Op", "analyst": "Viewer"}
 
 
@@ -31,7 +31,8 @@ def airflow_role(claims: Mapping[str, Any], provider: Mapping[str, Any]) -> str 
         provider: the issuer's settings.
 
     Returns:
-        the name of Airflow's role; None for those who may not come in: strangers, and who would be taken for the administrator.
+        the name of Airflow's role; None for those who may not come in: strangers, and who would be taken for the
+        administrator.
     """
     name = str(claims.get(provider["userClaim"], ""))
     # Airflow's own look at names minds no case.
@@ -49,8 +50,8 @@ class PasswordView(AuthDBView):  # type: ignore[misc]
     route_base = "/password"
 
 
-class LakestackSecurityManager(FabAirflowSecurityManagerOverride):
-    """Airflow's own, which lets in those whom the issuer's groups give a role, and the administrator by the password."""
+class LakestackSecurityManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
+    """Airflow's own; lets in those whom the issuer's groups give a role, and the administrator by the password."""
 
     def register_views(self) -> None:
         """Adds the page for the password: of its own accord Airflow has one page for one way in."""

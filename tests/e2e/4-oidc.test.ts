@@ -23,6 +23,8 @@ const comments = "iceberg.newtral.tiktokcomment";
 const trinoInside = "trino:8443";
 
 let keycloak: Keycloak;
+/** Whether there is something to take back. */
+let isThere = false;
 let browser: Browser | undefined;
 
 /** The settings of which the issuer consists, for `pulumi config set`. */
@@ -46,6 +48,7 @@ beforeAll(async () => {
       `${outputs.airflowUrl}/auth/oauth-authorized/oidc`,
     ],
   );
+  isThere = true;
   await writeFile(authorityFile, keycloak.authority);
   for (const setting of settings(keycloak.secrets.clientSecret)) await pulumi("config", "set", ...setting);
   await pulumi("up", "--yes", "--skip-preview");
@@ -58,6 +61,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser?.close();
+  if (!isThere) return;
   for (const key of ["oidcIssuer", "oidcClientId", "oidcClientSecret", "oidcAuthoritiesFile", "oidcGroups"])
     await pulumi("config", "rm", key);
   await pulumi("config", "rm", "--path", `users["${people.declared.name}"]`);

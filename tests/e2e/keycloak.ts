@@ -68,15 +68,20 @@ export class Keycloak {
     tar.finalize();
     await container.putArchive(tar, { path: home });
     const keycloak = new Keycloak(container, authority.certificate, secrets);
-    await keycloak.start();
-    return keycloak;
+    try {
+      await keycloak.start();
+      return keycloak;
+    } catch (error) {
+      await keycloak.remove();
+      throw error;
+    }
   }
 
   /** Starts it again after `stop`. @returns when it answers. */
   async start(): Promise<void> {
     await this.container.start();
     try {
-      await until("the issuer answers", 300, () => this.tokenOfProgram());
+      await until("the issuer answers", 600, () => this.tokenOfProgram());
     } catch (error) {
       const written = await this.container.logs({ stdout: true, stderr: true, follow: false, tail: 40 });
       throw new Error(`The issuer does not answer:\n${demultiplexed(written)}`, { cause: error });
