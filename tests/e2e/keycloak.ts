@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { request } from "node:https";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import type Docker from "dockerode";
 import { pack } from "tar-stream";
 import { inject } from "vitest";
@@ -66,7 +66,7 @@ export class Keycloak {
     const tar = pack();
     for (const [name, content] of Object.entries(files)) tar.entry({ name }, content);
     tar.finalize();
-    await container.putArchive(tar, { path: home });
+    await container.putArchive(await buffer(tar), { path: home });
     const keycloak = new Keycloak(container, authority.certificate, secrets);
     try {
       await keycloak.start();
