@@ -295,12 +295,12 @@ describe("Airflow", () => {
         .first()
         .waitFor();
       await takePicture(page, `oidc-airflow-${person.name}`);
-      const [me, menus] = await page.evaluate(async () => {
-        const answers = await Promise.all(["/ui/auth/me", "/ui/auth/menus"].map((path) => fetch(path)));
-        return Promise.all(
-          answers.map((answer) => (answer.ok ? (answer.json() as Promise<unknown>) : undefined)),
-        );
-      });
+      const asked = (path: string) =>
+        page.evaluate(async (from): Promise<unknown> => {
+          const answer = await fetch(from);
+          return answer.ok ? answer.json() : undefined;
+        }, path);
+      const [me, menus] = [await asked("/ui/auth/me"), await asked("/ui/auth/menus")];
       return {
         name: (me as { username: string } | undefined)?.username,
         menus: (menus as { authorized_menu_items: string[] } | undefined)?.authorized_menu_items ?? [],

@@ -123,7 +123,7 @@ export function renderRealm(
         credentials: [{ type: "password", value: password, temporary: false }],
       })),
       ...[programId, otherProgramId].map((id) => ({
-        username: `${id}`,
+        username: id,
         enabled: true,
         serviceAccountClientId: id,
         attributes: { groups: ["lake loaders"] },
