@@ -1,3 +1,6 @@
+import type { IdentityProvider } from "./identity-provider";
+import { type Role, withRole } from "./users";
+
 /** Batches that are looked at before they are published lie on branches of this name: scheduler/dags/lakestack/branches.py. */
 const auditBranches = "audit_";
 
@@ -37,23 +40,67 @@ export const catalogAccess = {
 export type CatalogCaller = keyof typeof catalogAccess;
 export const catalogCallers = Object.keys(catalogAccess) as CatalogCaller[];
 
+/**
+ * What people may do in the catalog who bring a token of an issuer's. Whoever has a table's keys lent reads it without masks
+ * and filters: so analysts, who are to see them, may nothing here. The others may what they may in Trino, and an
+ * administrator also what jobs may with branches.
+ */
+export const peopleAccess: Partial<Record<Role, readonly CatalogRight[]>> = {
+  admin: [...catalogAccess.trino, ...catalogAccess.spark],
+  etl: catalogAccess.trino,
+};
+
 const branchConditions = { main: "ref == 'main'", audit: `ref.startsWith('${auditBranches}')` } as const;
 
-/** The same as Nessie's rules, by their names (projectnessie.org/nessie-latest/authorization). What none allows is refused. */
-export function catalogRules(): Record<string, string> {
-  const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(", ");
-  return Object.fromEntries(
-    catalogCallers.flatMap((caller) =>
-      catalogAccess[caller].map(({ operations, branches }: CatalogRight, index) => [
-        `${caller}_${index + 1}`,
-        [
-          `role == '${caller}'`,
-          `op in [${quoted(operations)}]`,
-          ...(branches === undefined
-            ? []
-            : [`(${branches.map((name) => branchConditions[name]).join(" || ")})`]),
-        ].join(" && "),
-      ]),
+/** Of an issuer, what the rules look at. */
+export type RuledPeople = Pick<IdentityProvider, "issuer" | "groups" | "users" | "ownNames">;
+
+/**
+ * The same as Nessie's rules, by their names (projectnessie.org/nessie-latest/authorization). What none allows is refused.
+ *
+ * @param people who come with tokens of an issuer's. Among their "roles" is the issuer's own URL, beside their groups: by that
+ *   they are never taken for a caller of the stack's, whatever they are called.
+ */
+export function catalogRules(people?: RuledPeople): Record<string, string> {
+  const callers = catalogCallers.flatMap((caller) =>
+    rules(
+      caller,
+      [`role == '${caller}'`, ...(people === undefined ? [] : [`!(${has(people.issuer)})`])],
+      catalogAccess[caller],
     ),
   );
+  const persons = people === undefined ? [] : peopleRules(people);
+  return Object.fromEntries([...callers, ...persons]);
 }
+
+function peopleRules({ issuer, groups, users, ownNames }: RuledPeople): [string, string][] {
+  return Object.entries(peopleAccess).flatMap(([role, rights]) => {
+    const names = withRole(users, role as Role);
+    const who = [
+      ...withRole(groups, role as Role).map(has),
+      ...(names.length === 0 ? [] : [`role in [${quoted(names)}]`]),
+    ];
+    if (who.length === 0) return [];
+    return rules(
+      `people_${role}`,
+      [has(issuer), `!(role in [${quoted(ownNames)}])`, `(${who.join(" || ")})`],
+      rights,
+    );
+  });
+}
+
+function rules(name: string, who: string[], rights: readonly CatalogRight[]): [string, string][] {
+  return rights.map(({ operations, branches }, index) => [
+    `${name}_${index + 1}`,
+    [
+      ...who,
+      `op in [${quoted(operations)}]`,
+      ...(branches === undefined
+        ? []
+        : [`(${branches.map((branch) => branchConditions[branch]).join(" || ")})`]),
+    ].join(" && "),
+  ]);
+}
+
+const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(", ");
+const has = (role: string) => `'${role}' in roles`;

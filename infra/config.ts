@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { readUsers } from "./users";
+import { readGroups, readUsers } from "./users";
 import type { Role } from "./users";
 
 /** A port of the stack: what it is for, and its number on the loopback address. */
@@ -112,6 +112,12 @@ const optionalText = {
   trinoCertificateFile: [/^.*$/, "the name of a PEM file, or nothing"],
   trinoAuthorityFile: [/^.*$/, "the name of a PEM file, or nothing"],
   databaseAuthoritiesFile: [/^.*$/, "the name of a PEM file, or nothing"],
+  oidcIssuer: [
+    /^(https:\/\/[^\s/?#@]+(\/(?!\S*\.well-known)[^\s?#@]*)?)?$/,
+    "the https URL of an issuer, as its tokens have it and without /.well-known/…, or nothing",
+  ],
+  oidcClientId: [/^[^\s,$]*$/, "the name by which the issuer knows this stack"],
+  oidcAuthoritiesFile: [/^.*$/, "the name of a PEM file, or nothing"],
   // Who has the address of a receiver is not to have a password with it.
   lineageUrl: [
     /^(https?:\/\/[^\s/@]+(\/[^\s@]*)?)?$/,
@@ -119,7 +125,19 @@ const optionalText = {
   ],
 } as const satisfies Record<string, readonly [RegExp, string]>;
 
-const bucketKeys = ["warehouseBucket", "sourceBucket", "eventsBucket", "lineageBucket", "auditBucket"] as const;
+/** Names of claims: they go into settings as they are. */
+const claimKeys = ["oidcUserClaim", "oidcGroupsClaim"] as const;
+
+/** Configuration key with the secret by which the issuer knows the stack. */
+export const clientSecretKey = "oidcClientSecret";
+
+const bucketKeys = [
+  "warehouseBucket",
+  "sourceBucket",
+  "eventsBucket",
+  "lineageBucket",
+  "auditBucket",
+] as const;
 
 const doorKinds = ["none", "load-balancer", "node-port"] as const;
 const pageDoorKinds = [...doorKinds, "ingress"] as const;
@@ -138,12 +156,17 @@ export interface StackConfig
     Record<keyof typeof counts, number>,
     Record<(typeof booleanKeys)[number], boolean>,
     Record<keyof typeof optionalText, string>,
+    Record<(typeof claimKeys)[number], string>,
     Record<(typeof bucketKeys)[number], string> {
   platform: Platform;
   sourcesFile: string;
   kubernetesNamespace: string;
   /** Who may log in to Trino beside the stack's own users, with their roles. */
   users: Record<string, Role>;
+  /** Roles by the groups of which the issuer's tokens tell. */
+  oidcGroups: Record<string, Role>;
+  /** What the issuer is asked for in a person's name. */
+  oidcScopes: string[];
   /** Schemas of which analysts may read every table. */
   publishedSchemas: string[];
   /** Names beside the cluster's own that clients call Trino by; the first is told to users. */
@@ -162,6 +185,8 @@ export interface ConfigFault {
   key: string;
   value: string | undefined;
   expected: string;
+  /** It is to be kept encrypted, and read from the standard input. Default false. */
+  secret?: boolean;
 }
 
 /** All faults of a configuration, each with its key, its value, what was expected and how to set it. */
@@ -171,9 +196,9 @@ export class ConfigError extends pulumi.RunError {
       [
         `The configuration of this stack has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:`,
         ...faults.map(
-          ({ key, value, expected }) =>
+          ({ key, value, expected, secret = false }) =>
             `  lakestack:${key} is ${value === undefined ? "not set" : `"${value}"`}, expected ${expected}. ` +
-            `Set it: pulumi config set ${key.includes(".") ? "--path " : ""}${key} VALUE`,
+            `Set it: pulumi config set ${secret ? `--secret ${key}` : `${/[.[]/.test(key) ? `--path '${key}'` : key} VALUE`}`,
         ),
       ].join("\n"),
     );
@@ -244,9 +269,12 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
     Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;
 
   const trinoUsers = readUsers(config.get("users"), config.get("trinoUser") ?? "");
-  read.faults.push(...trinoUsers.faults);
+  const issuersGroups = readGroups(config.get("oidcGroups"));
+  read.faults.push(...trinoUsers.faults, ...issuersGroups.faults);
   const result: StackConfig = {
     users: trinoUsers.users,
+    oidcGroups: issuersGroups.groups,
+    oidcScopes: read.list("oidcScopes", /^[^\s"\\$]+$/, "names of scopes with commas between them"),
     publishedSchemas: read.list(
       "publishedSchemas",
       /^[a-z][a-z0-9_]*$/,
@@ -271,6 +299,7 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
       const [pattern, expected] = optionalText[key];
       return read.optional(key, pattern, expected);
     }),
+    ...each(claimKeys, (key) => read.text(key, /^[^\s,"'\\$]+$/, "the name of a claim")),
     ...each(bucketKeys, (key) => read.text(key, /^[a-z0-9][a-z0-9.-]{2,62}$/, "the name of a bucket")),
     ...each(userKeys, (key) =>
       read.text(key, /^[A-Za-z][\w.-]{2,19}$/, "3 to 20 letters, digits or _.-, a letter first"),
@@ -284,7 +313,12 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
     }),
   };
 
-  read.faults.push(...portConflicts(result), ...plainDoors(result), ...namelessDoors(result));
+  read.faults.push(
+    ...portConflicts(result),
+    ...plainDoors(result),
+    ...namelessDoors(result),
+    ...halfAnIssuer(result, config.get(clientSecretKey)),
+  );
   const { trinoIssuer, trinoCertificateFile } = result;
   if ((trinoIssuer !== "" || trinoCertificateFile !== "") && result.trinoAuthorityFile === "")
     read.faults.push({
@@ -303,6 +337,46 @@ export function readConfig(config = new pulumi.Config("lakestack")): StackConfig
 }
 
 const keysOf = <T extends object>(table: T) => Object.keys(table) as (keyof T & string)[];
+
+/** An issuer is asked by a client that it knows, and what is said of an issuer wants one. */
+function halfAnIssuer(config: StackConfig, clientSecret: string | undefined): ConfigFault[] {
+  const { oidcIssuer, oidcClientId, oidcScopes, oidcGroups, oidcAuthoritiesFile } = config;
+  if (oidcIssuer === "") {
+    const given = Object.entries({
+      oidcClientId,
+      oidcAuthoritiesFile,
+      oidcGroups: Object.keys(oidcGroups).join(", "),
+    }).filter(([, value]) => value !== "");
+    const named = given.map(([key]) => key).join(", ");
+    return named === ""
+      ? []
+      : [{ key: "oidcIssuer", value: "", expected: `the issuer that ${named} is for` }];
+  }
+  return [
+    ...(oidcClientId === ""
+      ? [
+          {
+            key: "oidcClientId",
+            value: "",
+            expected: "the name by which the issuer (oidcIssuer) knows this stack",
+          },
+        ]
+      : []),
+    ...(clientSecret === undefined || clientSecret === ""
+      ? [
+          {
+            key: clientSecretKey,
+            value: undefined,
+            expected: "the client's secret at the issuer",
+            secret: true,
+          },
+        ]
+      : []),
+    ...(oidcScopes.includes("openid")
+      ? []
+      : [{ key: "oidcScopes", value: oidcScopes.join(","), expected: "openid among the scopes" }]),
+  ];
+}
 
 /** Passwords and sessions would cross the network as they are: somebody has to say that nobody listens there. */
 function plainDoors(config: StackConfig): ConfigFault[] {

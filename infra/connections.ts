@@ -20,6 +20,9 @@ export const outsideSources = "outside-sources";
 /** Who is told of lineage, where that is not the object store. */
 export const lineageReceiver = "lineage-receiver";
 
+/** Who says who people are: an OpenID Connect issuer. */
+export const identityProvider = "identity-provider";
+
 /** What ends TLS at the door of a service that has none of its own, by the service. */
 export const gateways = { "airflow-api": "airflow-gateway", "object-store": "object-store-gateway" } as const;
 
@@ -63,6 +66,7 @@ export const connections: Readonly<Record<string, Callers>> = {
   [auditKeeper]: { http: ["trino", "object-store", "airflow-scheduler"] },
   [outsideSources]: { s3: ["spark-worker", "airflow-scheduler"] },
   [lineageReceiver]: { http: ["airflow-scheduler"] },
+  [identityProvider]: { https: ["trino", "catalog", "airflow-api"] },
 };
 
 /** Names of the workloads that may connect to a port. */

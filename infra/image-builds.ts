@@ -21,7 +21,7 @@ export interface ImageBuild {
 }
 
 /** Images that no service runs: only tests have them built. */
-export const testImages: ReadonlySet<string> = new Set(["checks", "moto"]);
+export const testImages: ReadonlySet<string> = new Set(["checks", "keycloak", "moto"]);
 
 /** Images that only clusters run. */
 const clusterImages: ReadonlySet<string> = new Set(["gateway"]);

@@ -66,7 +66,8 @@ const table = {
   sparkCatalogToken: { with: "catalogTokenKey" },
   outsideCatalogToken: { with: "catalogTokenKey" },
   caCertificate: {
-    opens: "signs the certificates of Trino and PostgreSQL; every client of Trino's has to be given the new one",
+    opens:
+      "signs the certificates of Trino and PostgreSQL; every client of Trino's has to be given the new one",
     restarts: ["trino", "database", "catalog", ...airflow],
     brings: ["trinoCertificate", "databaseCertificate"],
   },

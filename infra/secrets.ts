@@ -147,7 +147,10 @@ export async function completeSecrets(
     const server = await createCertificate(authority, hosts);
     Object.assign(secrets, { trinoCertificate: server.certificate, trinoKey: server.key });
   }
-  if (secrets.databaseAuthority !== authority.certificate || !isGood(secrets.databaseCertificate, [databaseHost])) {
+  if (
+    secrets.databaseAuthority !== authority.certificate ||
+    !isGood(secrets.databaseCertificate, [databaseHost])
+  ) {
     const server = await createCertificate(authority, [databaseHost]);
     Object.assign(secrets, { databaseCertificate: server.certificate, databaseKey: server.key });
     secrets.databaseAuthority = authority.certificate;

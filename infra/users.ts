@@ -69,6 +69,39 @@ export function readUsers(
   return { users: Object.fromEntries(users), faults };
 }
 
+/** A group's name goes into rules and settings, where quotes, backslashes and dollars would mean something else. */
+const groupPattern = /^[^\p{C}'"\\$]{1,200}$/u;
+
+/**
+ * Reads what members of groups are of which an identity provider tells: an object of roles by group.
+ *
+ * @param text as JSON, as Pulumi hands objects over; no group if there is none.
+ */
+export function readGroups(text: string | undefined): { groups: Record<string, Role>; faults: UserFault[] } {
+  const faults: UserFault[] = [];
+  const fault = (key: string, value: unknown, expected: string) =>
+    faults.push({ key, value: typeof value === "string" ? value : JSON.stringify(value), expected });
+  const declared = parse(text);
+  if (declared === undefined)
+    fault("oidcGroups", text, `an object of roles by group, {"data team": "analyst"}`);
+  const groups = Object.entries(declared ?? {}).filter((entry): entry is [string, Role] => {
+    const [name, role] = entry;
+    if (!groupPattern.test(name))
+      fault("oidcGroups", name, `names of groups of up to 200 characters, without ' " \\ and $`);
+    else if (!(roles as readonly unknown[]).includes(role))
+      fault(`oidcGroups["${name}"]`, role, `one of ${roles.join(", ")}`);
+    else return true;
+    return false;
+  });
+  return { groups: Object.fromEntries(groups), faults };
+}
+
+/** The names that a role was declared for: of users, or of groups. */
+export const withRole = (declared: Record<string, Role>, role: Role): string[] =>
+  Object.entries(declared)
+    .filter(([, each]) => each === role)
+    .map(([name]) => name);
+
 /** Users that the stack itself needs: they can't be declared, nor removed. */
 export const isOwnUser = (name: string, administrator: string) =>
   [administrator, airflowUser, drainUser].includes(name);
@@ -116,12 +149,13 @@ export const passwordsKey = "userPasswords";
 
 /** The users of this stack. Says who of them has no password yet. */
 export function loadUsers(
-  declared: { trinoUser: string; users: Record<string, Role> },
+  declared: { trinoUser: string; users: Record<string, Role>; oidcIssuer: string },
   secrets: Secrets,
 ): User[] {
   const hashes = new pulumi.Config("lakestack").getObject<Record<string, unknown>>(passwordsKey) ?? {};
   const without = Object.keys(declared.users).filter((name) => !isPasswordHash(hashes[name]));
-  if (without.length > 0)
+  // They may come by the identity provider, which has their passwords.
+  if (without.length > 0 && declared.oidcIssuer === "")
     void pulumi.log.warn(
       `Users without a password, who cannot log in yet: ${without.join(", ")}. Give one: npm run user -- passwd NAME`,
     );

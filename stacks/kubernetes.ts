@@ -18,7 +18,15 @@ import type { TrinoCertificate } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
 import type { Source } from "../infra/sources";
 import { gatewayHosts, gatewaySecrets, issueCertificate, openGateways } from "./gateways";
-import { lakehouse, outsideLineage, ownDatabase, ownObjectStore, portOf, stackOutputs } from "./lakehouse";
+import {
+  lakehouse,
+  outsideIdentities,
+  outsideLineage,
+  ownDatabase,
+  ownObjectStore,
+  portOf,
+  stackOutputs,
+} from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
 
 /** The whole lakehouse on any cluster that a kubeconfig reaches. */
@@ -189,6 +197,7 @@ function outside(config: StackConfig, sources: Source[]): Record<string, Outside
       : { database: { port: Number(/:(\d+)$/.exec(config.databaseAddress)?.[1] ?? 5432) } }),
     ...(endpoints[0] === undefined ? {} : { [outsideSources]: { port: portOf(endpoints[0]) } }),
     ...outsideLineage(config),
+    ...outsideIdentities(config),
   };
 }
 

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "../infra/config";
-import { lineageReceiver } from "../infra/connections";
+import { identityProvider, lineageReceiver } from "../infra/connections";
+import { loadIdentityProvider } from "../infra/identity-provider";
 import type { Platform } from "../infra/platform";
 import type { Secrets } from "../infra/secrets";
 import { Audit, auditSources } from "../infra/services/audit";
@@ -82,12 +83,14 @@ export function ownDatabase({ config, platform, secrets, image }: Wiring): Datab
 export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: DatabaseAccess) {
   const { config, platform, secrets, sources, image } = wiring;
   const ofAudit = auditSources(config, sources);
+  const people = loadIdentityProvider(config);
 
   const catalog = new Catalog("catalog", {
     platform,
     secrets,
     database,
     objectStore,
+    identityProvider: people,
     image: image("nessie"),
     replicas: several(config.catalogReplicas),
     memoryMiB: config.catalogMemory,
@@ -127,6 +130,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     objectStore,
     image: image("trino"),
     users: loadUsers(config, secrets),
+    identityProvider: people,
     sources,
     publishedSchemas: config.publishedSchemas,
     analystLimits: {
@@ -161,6 +165,7 @@ export function lakehouse(wiring: Wiring, objectStore: ObjectStorage, database: 
     auditBucket: objectStore.buckets.audit,
     image: image("airflow"),
     user: config.airflowUser,
+    identityProvider: people,
     memoryMiB: {
       api: config.airflowApiMemory,
       scheduler: config.airflowSchedulerMemory,
@@ -237,6 +242,10 @@ export const outsideLineage = ({
   lineageUrl: url,
 }: StackConfig): Record<string, { port: number }> =>
   lineage && url !== "" ? { [lineageReceiver]: { port: portOf(url) } } : {};
+
+/** Who says who people are, where somebody does. */
+export const outsideIdentities = ({ oidcIssuer }: StackConfig): Record<string, { port: number }> =>
+  oidcIssuer === "" ? {} : { [identityProvider]: { port: portOf(oidcIssuer) } };
 
 /** Port that a URL of HTTP or HTTPS names, or stands for. */
 export const portOf = (url: string) => Number(new URL(url).port || (url.startsWith("https:") ? 443 : 80));

@@ -18,7 +18,7 @@ import { OutsideDatabase } from "../infra/services/database-access";
 import type { ObjectStorage } from "../infra/services/object-storage";
 import { trinoHosts } from "../infra/services/trino";
 import { loadSources } from "../infra/sources";
-import { lakehouse, outsideLineage, stackOutputs } from "./lakehouse";
+import { lakehouse, outsideIdentities, outsideLineage, stackOutputs } from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
 
 /** What runs on AWS: MinIO has no place there, and of PostgreSQL only the client. */
@@ -51,6 +51,7 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
       database: { port: foundation.database.port },
       [outsideSources]: { port: 443 },
       ...outsideLineage(config),
+      ...outsideIdentities(config),
     },
     moreEgress: podIdentityAgent,
   });

@@ -29,6 +29,14 @@ export const mavenPins: readonly MavenPin[] = [
     image: "nessie",
   },
   {
+    group: "org.keycloak",
+    artifact: "keycloak-quarkus-dist",
+    type: "zip",
+    version: "KEYCLOAK_VERSION",
+    hash: "KEYCLOAK_SHA256",
+    image: "keycloak",
+  },
+  {
     group: "io.trino",
     artifact: "trino-server",
     type: "tar.gz",

@@ -1,9 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { catalogRules } from "../catalog-access";
 import { tokenAudience, tokenIssuer, tokenPublicKey as publicHalf } from "../catalog-tokens";
+import type { IdentityProvider } from "../identity-provider";
 import type { Deployment, Platform } from "../platform";
-import { renderProperties } from "../properties";
+import { type PropertyValue, renderProperties } from "../properties";
 import type { Secrets } from "../secrets";
+import { certificatesIn } from "../tls";
+import type { RenderedFile } from "../workload";
 import { authoritiesFiles, databaseAuthoritiesFile } from "./database-access";
 import type { DatabaseAccess } from "./database-access";
 import type { ObjectStorage, StoreSettings } from "./object-storage";
@@ -14,6 +17,8 @@ export interface CatalogArgs {
   secrets: Secrets;
   database: DatabaseAccess;
   objectStore: ObjectStorage;
+  /** Whose tokens are taken beside the stack's own. Default nobody's. */
+  identityProvider?: IdentityProvider;
   /** Instances on the one database. Default one. */
   replicas?: number;
   memoryMiB: number;
@@ -38,13 +43,14 @@ export class Catalog extends pulumi.ComponentResource {
 
   constructor(name: string, args: CatalogArgs, options?: pulumi.ComponentResourceOptions) {
     super("lakestack:services:Catalog", name, {}, options);
-    const { database, objectStore } = args;
+    const { database, objectStore, identityProvider } = args;
+    const authorities = authorityFiles(identityProvider);
 
     this.deployment = args.platform.deploy(
       {
         name: host,
         image: args.image,
-        command: [
+        command: trusting(authorities, [
           "java",
           // Half for the heap: the rest is metaspace, code and network buffers.
           `-Xmx${Math.floor(args.memoryMiB / 2)}m`,
@@ -52,9 +58,10 @@ export class Catalog extends pulumi.ComponentResource {
           "-Dquarkus.config.locations=/etc/nessie/application.properties",
           "-jar",
           "/opt/nessie/nessie-quarkus-runner.jar",
-        ],
+        ]),
         files: [
           { path: "/etc/nessie/application.properties", content: this.properties(args) },
+          ...authorities,
           ...authoritiesFiles(database.authorities),
         ],
         ports: [{ name: "iceberg", port, publish: args.port }],
@@ -72,7 +79,12 @@ export class Catalog extends pulumi.ComponentResource {
     this.registerOutputs({ uri: this.uri });
   }
 
-  private properties({ secrets, database, objectStore }: CatalogArgs): pulumi.Output<string> {
+  private properties({
+    secrets,
+    database,
+    objectStore,
+    identityProvider,
+  }: CatalogArgs): pulumi.Output<string> {
     const { endpoint, region, pathStyle, lending, buckets } = objectStore;
     const keys = objectStore.keys("catalog");
     const values = pulumi.all([
@@ -96,6 +108,7 @@ export class Catalog extends pulumi.ComponentResource {
         warehouse: this.warehouse,
         bucket,
         tokenPublicKey: publicHalf(tokenKey),
+        identityProvider,
       }),
     );
   }
@@ -109,6 +122,8 @@ export interface CatalogSettings {
   bucket: string;
   /** What callers' tokens are checked with: base64 of an RSA key's DER form. */
   tokenPublicKey: string;
+  /** Whose tokens are taken beside them. */
+  identityProvider?: Omit<IdentityProvider, "clientSecret">;
 }
 
 /** Nessie's configuration (projectnessie.org/nessie-latest/configuration). */
@@ -119,6 +134,7 @@ export function renderCatalog({
   warehouse,
   bucket,
   tokenPublicKey,
+  identityProvider,
 }: CatalogSettings): string {
   const s3 = "nessie.catalog.service.s3.default-options";
   const withKeys = objectStore.user !== undefined;
@@ -130,15 +146,16 @@ export function renderCatalog({
     "quarkus.management.port": managementPort,
     "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss} %-5p %c{1.}: %s%e%n",
     "nessie.server.authentication.enabled": true,
-    // Tokens are checked with the key that is here: no server of identities is asked.
+    // The stack's tokens are checked with the key that is here: no server of identities is asked.
     "quarkus.oidc.tenant-enabled": true,
     "quarkus.oidc.application-type": "service",
     "quarkus.oidc.public-key": tokenPublicKey,
     "quarkus.oidc.token.issuer": tokenIssuer,
     "quarkus.oidc.token.audience": tokenAudience,
+    ...(identityProvider === undefined ? {} : issuerTenant(identityProvider)),
     "nessie.server.authorization.enabled": true,
     ...Object.fromEntries(
-      Object.entries(catalogRules()).map(([name, rule]) => [
+      Object.entries(catalogRules(identityProvider)).map(([name, rule]) => [
         `nessie.server.authorization.rules.${name}`,
         rule,
       ]),
@@ -168,4 +185,53 @@ export function renderCatalog({
     // Nessie tells no expiry with the keys, so nobody renews them: longer than the longest job.
     [`${s3}.client-iam.session-duration`]: `PT${lending.hours}H`,
   });
+}
+
+/**
+ * A second tenant, as Quarkus calls whose tokens it takes: a token's own issuer decides which of the two checks it
+ * (quarkus.io/guides/security-openid-connect-multitenancy). If this issuer can't be asked, the stack's tokens are good all the same.
+ */
+function issuerTenant(provider: Omit<IdentityProvider, "clientSecret">): Record<string, PropertyValue> {
+  // The last part of a request's path chooses a tenant, too: this must be no table's or branch's name.
+  const tenant = "quarkus.oidc.lakestack-people";
+  return {
+    "quarkus.oidc.resolve-tenants-with-issuer": true,
+    [`${tenant}.application-type`]: "service",
+    [`${tenant}.auth-server-url`]: provider.issuer,
+    [`${tenant}.client-id`]: provider.clientId,
+    [`${tenant}.token.issuer`]: provider.issuer,
+    [`${tenant}.token.audience`]: provider.clientId,
+    [`${tenant}.token.principal-claim`]: provider.userClaim,
+    // The rules know people by the issuer's URL among their roles. In quotes a slash is part of the claim's name.
+    [`${tenant}.roles.role-claim-path`]: `"${provider.groupsClaim}",iss`,
+    ...(provider.authorities === undefined
+      ? {}
+      : {
+          [`${tenant}.tls.trust-store-file`]: trustStore,
+          [`${tenant}.tls.trust-store-password`]: trustStorePassword,
+        }),
+  };
+}
+
+const trustStore = "/tmp/issuer.p12";
+/** It holds nothing but what everybody may see. */
+const trustStorePassword = "changeit";
+
+/** Java's tool takes one certificate a file. */
+const authorityFiles = (provider: IdentityProvider | undefined): RenderedFile[] =>
+  certificatesIn(provider?.authorities ?? "").map((certificate, index) => ({
+    path: `/etc/nessie/issuer-${index + 1}.pem`,
+    content: `${certificate}\n`,
+  }));
+
+/** Quarkus 3.15 asks an issuer with Java's trust stores only, which are no text: it is made where it is needed. */
+function trusting(authorities: RenderedFile[], command: string[]): string[] {
+  if (authorities.length === 0) return command;
+  const imports = authorities.map(
+    ({ path }, index) =>
+      `keytool -importcert -noprompt -storetype PKCS12 -storepass ${trustStorePassword} -keystore ${trustStore} ` +
+      `-alias issuer-${index + 1} -file ${path}`,
+  );
+  // A container that is started again has the former store.
+  return ["/bin/sh", "-c", `rm -f ${trustStore} && ${imports.join(" && ")} && exec "$@"`, "sh", ...command];
 }

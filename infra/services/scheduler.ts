@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
+import type { IdentityProvider } from "../identity-provider";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
 import { airflowUser } from "../users";
@@ -22,6 +23,7 @@ import {
   webhookFile,
 } from "./airflow-settings";
 import type { SparkPages } from "./airflow-settings";
+import { loginEnvironment, loginFiles } from "./airflow-login";
 import { auditTokenFile, auditUrl } from "./audit";
 import { authoritiesFiles, tlsEnvironment } from "./database-access";
 import { lineageEnvironment, lineageFiles } from "./lineage";
@@ -46,6 +48,8 @@ export interface SchedulerArgs {
   auditBucket: pulumi.Input<string>;
   /** Name of the administrator of the web page. */
   user: string;
+  /** By whom people may log in to the page beside that. Default nobody. */
+  identityProvider?: IdentityProvider;
   memoryMiB: { api: number; scheduler: number; dagProcessor: number; triggerer: number };
   cpus?: number;
   /** Instances of Airflow's scheduler; each runs tasks. Default one. */
@@ -112,7 +116,9 @@ export class Scheduler extends pulumi.ComponentResource {
           formerKeyFile,
         ],
         command: ["airflow", "api-server"],
+        environment: args.identityProvider === undefined ? {} : loginEnvironment,
         files: [
+          ...(args.identityProvider === undefined ? [] : loginFiles(args.identityProvider)),
           { path: `${secretsFolder}/airflow-password`, content: args.secrets.airflowPassword },
           // Live, so that it can be taken away again without another restart.
           {

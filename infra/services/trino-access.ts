@@ -1,6 +1,6 @@
 import type { Source } from "../sources";
-import { airflowUser } from "../users";
-import type { Role, User } from "../users";
+import { airflowUser, type Role, roles, type User } from "../users";
+import { anyOf, exactly, plainGroups, type RoleGroups } from "./trino-login";
 
 /** Who may see what, as Trino reads it: the users' roles, and what each role may do. */
 export interface Access {
@@ -10,6 +10,8 @@ export interface Access {
   publishedSchemas: string[];
   /** Name of the Iceberg catalog in Trino. */
   catalog: string;
+  /** What the roles' groups are called. Default: as the roles. */
+  groups?: RoleGroups;
 }
 
 /** Where the tables of the audit log are, which only administrators may read. */
@@ -24,11 +26,9 @@ const harmlessProperties = ["time_zone_id", "join_distribution_type", "join_reor
 const internalTables = ".*_(quarantine|undeclared)";
 
 /** Trino's group file: a group is a role. */
-export function renderGroups(users: Pick<User, "name" | "role">[]): string {
+export function renderGroups(users: Pick<User, "name" | "role">[], groups = plainGroups): string {
   const members = (role: Role) => users.filter((user) => user.role === role).map(({ name }) => name);
-  return (["admin", "etl", "analyst"] as const)
-    .map((role) => `${role}:${members(role).join(",")}\n`)
-    .join("");
+  return roles.map((role) => `${groups[role][0] ?? role}:${members(role).join(",")}\n`).join("");
 }
 
 /** Trino's password file. One line that it can't read would shut everybody out: users without a password have none. */
@@ -45,39 +45,46 @@ export function renderPasswords(users: { name: string; passwordHash: string }[])
  * Analysts read tables by their exact names: "media$files" shows bounds of masked columns, and "media@branch" or
  * "media#commit" would be a table without masks.
  */
-export function renderRules({ users, sources, publishedSchemas, catalog }: Access): string {
+export function renderRules({
+  users,
+  sources,
+  publishedSchemas,
+  catalog,
+  groups = plainGroups,
+}: Access): string {
   const admins = users.filter(({ role }) => role === "admin").map(({ name }) => exactly(name));
-  const writer = { group: "admin|etl" };
-  const analyst = { group: "analyst", catalog };
+  const of = (...wanted: Role[]) => ({ group: anyOf(groups, ...wanted) });
+  const writer = of("admin", "etl");
+  const analyst = { ...of("analyst"), catalog };
   const read = { privileges: ["SELECT"] };
   const audit = { catalog, schema: auditSchema };
   return `${JSON.stringify(
     {
       catalogs: [
-        { group: "admin", allow: "all" },
-        { group: "etl", catalog, allow: "all" },
-        { group: "analyst", catalog, allow: "read-only" },
-        { group: "etl|analyst", catalog: "system", allow: "read-only" },
+        { ...of("admin"), allow: "all" },
+        { ...of("etl"), catalog, allow: "all" },
+        { ...analyst, allow: "read-only" },
+        { ...of("etl", "analyst"), catalog: "system", allow: "read-only" },
         // Without it everybody has the system catalog.
         { allow: "none" },
       ],
       schemas: [
-        { group: "admin", owner: true },
+        { ...of("admin"), owner: true },
         { user: airflowUser, ...audit, owner: true },
         { ...audit, owner: false },
-        { group: "etl", catalog, owner: true },
+        { ...of("etl"), catalog, owner: true },
         { owner: false },
       ],
       tables: [
-        { group: "admin", privileges: everything },
+        { ...of("admin"), privileges: everything },
         // Who makes the tables needs no row of them.
         { user: airflowUser, ...audit, privileges: ["OWNERSHIP"] },
         { ...audit, privileges: [] },
-        { group: "etl", catalog, privileges: everything },
+        { ...of("etl"), catalog, privileges: everything },
         // What drivers ask for names and types.
-        { group: "etl|analyst", catalog: "system", schema: "jdbc|metadata", ...read },
+        { ...of("etl", "analyst"), catalog: "system", schema: "jdbc|metadata", ...read },
         // Of which Trino shows each their own.
-        { group: "etl|analyst", catalog: "system", schema: "runtime", table: "queries", ...read },
+        { ...of("etl", "analyst"), catalog: "system", schema: "runtime", table: "queries", ...read },
         ...sources.flatMap((source) => sourceRules(source, analyst)),
         { ...analyst, table: internalTables, privileges: [] },
         ...publishedSchemas.map((schema) => ({
@@ -89,18 +96,18 @@ export function renderRules({ users, sources, publishedSchemas, catalog }: Acces
       ],
       system_session_properties: [
         { ...writer, allow: true },
-        { group: "analyst", property: harmlessProperties.join("|"), allow: true },
+        { ...of("analyst"), property: harmlessProperties.join("|"), allow: true },
       ],
       catalog_session_properties: [{ ...writer, allow: true }],
       // Beside Trino's own, which everybody has. A connector's function table_changes knows no masks.
       functions: [{ ...writer, privileges: ["EXECUTE", "GRANT_EXECUTE", "OWNERSHIP"] }],
       procedures: [
-        { group: "admin", privileges: ["EXECUTE", "GRANT_EXECUTE"] },
-        { group: "etl", catalog, privileges: ["EXECUTE"] },
+        { ...of("admin"), privileges: ["EXECUTE", "GRANT_EXECUTE"] },
+        { ...of("etl"), catalog, privileges: ["EXECUTE"] },
       ],
       queries: [
-        { group: "admin", allow: ["execute", "view", "kill"] },
-        { group: "etl|analyst", allow: ["execute"] },
+        { ...of("admin"), allow: ["execute", "view", "kill"] },
+        { ...of("etl", "analyst"), allow: ["execute"] },
       ],
       impersonation: [],
       // Knows no groups.
@@ -131,6 +138,3 @@ function sourceRules({ table, masks, rowFilter, checks }: Access["sources"][numb
     ...(checks.length === 0 ? [] : [rule(`${name}_checks`)]),
   ];
 }
-
-/** A regular expression that fits this name alone. */
-const exactly = (name: string) => name.replaceAll(/[^\w@]/g, "\\$&");

@@ -72,13 +72,13 @@ export function renderKeystore(key: string, certificate: string): string {
  *
  * @param separateWorkers others do the work, and queries wait for the first of them.
  * @param certificateFile key and certificate in PEM; a new one is taken without a restart.
- * @param limits of queries, for those who have no others.
+ * @param more settings: limits of queries for those who have no others, and other ways to log in.
  */
 export function renderServer(
   internalSecret: string,
   separateWorkers = false,
   certificateFile = ownCertificateFile,
-  limits: Record<string, string> = {},
+  more: Record<string, string> = {},
 ): string {
   return renderProperties({
     coordinator: true,
@@ -100,7 +100,7 @@ export function renderServer(
           "query-manager.required-workers-max-wait": "5m",
         }
       : {}),
-    ...limits,
+    ...more,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Role } from "../users";
+import { anyOf, plainGroups } from "./trino-login";
 
 /** What the queries of analysts may use together, so that ingestion always goes on. */
 export interface AnalystLimits {
@@ -11,7 +12,7 @@ export interface AnalystLimits {
 }
 
 /** Where queries run and wait, by role: the group's place among others, and how many run at a time. */
-const groups: Record<Exclude<Role, "analyst">, { weight: number; queries: number }> = {
+const places: Record<Exclude<Role, "analyst">, { weight: number; queries: number }> = {
   etl: { weight: 100, queries: 50 },
   admin: { weight: 50, queries: 20 },
 };
@@ -26,15 +27,20 @@ const refusal = "table-maintenance-is-not-for-analysts";
 /**
  * Trino's resource groups. Queries that wait start in the order of their groups' weights: one of the pipelines before
  * one of an analyst. One analyst alone can't take all places of the analysts.
+ *
+ * @param groups what the roles' groups are called.
  */
-export function renderResourceGroups({ queries, memoryPercent }: AnalystLimits): string {
+export function renderResourceGroups(
+  { queries, memoryPercent }: AnalystLimits,
+  groups = plainGroups,
+): string {
   const memory = `${memoryPercent}%`;
   const privileged = (["etl", "admin"] as const).map((role) => ({
     name: role,
     softMemoryLimit: "100%",
-    hardConcurrencyLimit: groups[role].queries,
+    hardConcurrencyLimit: places[role].queries,
     maxQueued: 1000,
-    schedulingWeight: groups[role].weight,
+    schedulingWeight: places[role].weight,
   }));
   const analysts = {
     name: "analyst",
@@ -59,7 +65,7 @@ export function renderResourceGroups({ queries, memoryPercent }: AnalystLimits):
         {
           name: root,
           softMemoryLimit: "100%",
-          hardConcurrencyLimit: queries + groups.etl.queries + groups.admin.queries,
+          hardConcurrencyLimit: queries + places.etl.queries + places.admin.queries,
           maxQueued: 2000,
           schedulingPolicy: "weighted",
           subGroups: [...privileged, analysts],
@@ -67,8 +73,8 @@ export function renderResourceGroups({ queries, memoryPercent }: AnalystLimits):
         refused,
       ],
       selectors: [
-        { userGroup: "admin", group: `${root}.admin` },
-        { userGroup: "etl", group: `${root}.etl` },
+        { userGroup: anyOf(groups, "admin"), group: `${root}.admin` },
+        { userGroup: anyOf(groups, "etl"), group: `${root}.etl` },
         // Trino's rules have no word for ALTER TABLE … EXECUTE: whoever sees a table could rewrite it, or its history.
         { queryType: "ALTER_TABLE_EXECUTE", group: refusal },
         { group: `${root}.analyst.\${USER}` },
@@ -92,7 +98,7 @@ export function renderSessionDefaults(): string {
   return `${JSON.stringify(
     [
       {
-        group: `${root}\\.(${Object.keys(groups).join("|")})`,
+        group: `${root}\\.(${Object.keys(places).join("|")})`,
         sessionProperties: { query_max_execution_time: `${longestHours}h` },
       },
     ],

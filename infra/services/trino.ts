@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { IdentityProvider } from "../identity-provider";
 import type { Deployment, Platform } from "../platform";
 import { renderProperties } from "../properties";
 import type { Secrets } from "../secrets";
@@ -29,6 +30,15 @@ import {
 } from "./trino-files";
 import { analystQueryLimits, renderResourceGroups, renderSessionDefaults } from "./trino-limits";
 import type { AnalystLimits } from "./trino-limits";
+import {
+  issuerAuthoritiesFile,
+  plainGroups,
+  renderLogin,
+  renderUserMapping,
+  roleGroups,
+  type RoleGroups,
+  userMappingFile,
+} from "./trino-login";
 
 export interface TrinoArgs {
   platform: Platform;
@@ -38,6 +48,8 @@ export interface TrinoArgs {
   objectStore: ObjectStorage;
   /** Who may log in, and as what. */
   users: User[];
+  /** By whom people may log in beside that. Default nobody. */
+  identityProvider?: IdentityProvider;
   /** Their tables are what analysts read, with their masks and filters. */
   sources: Source[];
   /** Schemas of which analysts may read every table. */
@@ -127,7 +139,11 @@ export class Trino extends pulumi.ComponentResource {
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },
       this,
-      [args.catalog.deployment, args.objectStore.deployment, ...(args.audit === undefined ? [] : [args.audit])],
+      [
+        args.catalog.deployment,
+        args.objectStore.deployment,
+        ...(args.audit === undefined ? [] : [args.audit]),
+      ],
     );
   }
 
@@ -166,13 +182,11 @@ export class Trino extends pulumi.ComponentResource {
       file("jvm.config", renderJvm(args.memoryMiB)),
       file(
         "config.properties",
-        secrets.trinoInternalSecret.apply((secret) =>
-          renderServer(
-            secret,
-            args.workers !== undefined,
-            args.certificate?.file,
-            analystQueryLimits(args.analystLimits),
-          ),
+        pulumi.all([secrets.trinoInternalSecret, this.login(args)]).apply(([secret, login]) =>
+          renderServer(secret, args.workers !== undefined, args.certificate?.file, {
+            ...analystQueryLimits(args.analystLimits),
+            ...login,
+          }),
         ),
       ),
       file("log.properties", renderLogLevels()),
@@ -180,24 +194,43 @@ export class Trino extends pulumi.ComponentResource {
         ? []
         : [file("event-listener.properties", secrets.auditToken.apply(renderQueryListener))]),
       ...Object.entries(renderAccessControl()).map(([name, content]) => file(name, content)),
-      file("resource-groups.json", renderResourceGroups(args.analystLimits)),
+      file(
+        "resource-groups.json",
+        withGroups(args, (groups) => renderResourceGroups(args.analystLimits, groups)),
+      ),
       file("session-defaults.json", renderSessionDefaults()),
       ...this.accessFiles(args),
+      ...loginFiles(args.identityProvider),
       file("ca.pem", this.authority),
       this.catalogFile(args),
     ];
   }
 
+  private login({ identityProvider: provider }: TrinoArgs): pulumi.Input<Record<string, string>> {
+    return provider === undefined
+      ? {}
+      : provider.clientSecret.apply((secret) => renderLogin(provider, secret));
+  }
+
   /** What changes when users come and go, or sources, or when a certificate is renewed: taken without a restart. */
-  private accessFiles({ users, sources, publishedSchemas, ...args }: TrinoArgs): RenderedFile[] {
+  private accessFiles(args: TrinoArgs): RenderedFile[] {
+    const { users, sources, publishedSchemas } = args;
     const live = (path: string, content: pulumi.Input<string>) => ({ path, content, live: true });
     return [
       live(
         accessFiles.passwords,
         pulumi.all(users.map(({ name, passwordHash }) => ({ name, passwordHash }))).apply(renderPasswords),
       ),
-      live(accessFiles.groups, renderGroups(users)),
-      live(accessFiles.rules, renderRules({ users, sources, publishedSchemas, catalog: this.catalogName })),
+      live(
+        accessFiles.groups,
+        withGroups(args, (groups) => renderGroups(users, groups)),
+      ),
+      live(
+        accessFiles.rules,
+        withGroups(args, (groups) =>
+          renderRules({ users, sources, publishedSchemas, catalog: this.catalogName, groups }),
+        ),
+      ),
       ...(args.certificate === undefined
         ? [
             live(
@@ -240,6 +273,25 @@ export class Trino extends pulumi.ComponentResource {
       ),
     );
   }
+}
+
+/** What depends on the names of the roles' groups, which nobody can choose where an issuer's tokens name groups. */
+function withGroups(
+  { identityProvider: provider, secrets }: TrinoArgs,
+  render: (groups: RoleGroups) => string,
+): pulumi.Input<string> {
+  return provider === undefined
+    ? render(plainGroups)
+    : secrets.trinoInternalSecret.apply((secret) => render(roleGroups(provider, secret)));
+}
+
+function loginFiles(provider: IdentityProvider | undefined): RenderedFile[] {
+  if (provider === undefined) return [];
+  const { authorities, ownNames } = provider;
+  return [
+    { path: userMappingFile, content: renderUserMapping(ownNames) },
+    ...(authorities === undefined ? [] : [{ path: issuerAuthoritiesFile, content: authorities }]),
+  ];
 }
 
 const file = (name: string, content: pulumi.Input<string>): RenderedFile => ({

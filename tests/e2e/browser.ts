@@ -7,8 +7,13 @@ import { screenshotFolder } from "./stack";
 /** Chrome, Chromium or Edge on this machine; undefined if there is none. */
 export const executablePath = findChromium();
 
-/** A browser without a window that talks to nobody but the pages it is sent to. */
-export function openBrowser(): Promise<Browser> {
+/**
+ * A browser without a window that talks to nobody but the pages it is sent to.
+ *
+ * @param hosts where it finds hosts that this machine does not know: "host:port" by "host:port".
+ */
+export function openBrowser(hosts: Record<string, string> = {}): Promise<Browser> {
+  const rules = Object.entries(hosts).map(([host, address]) => `MAP ${host} ${address}`);
   return chromium.launch({
     executablePath,
     headless: true,
@@ -20,6 +25,7 @@ export function openBrowser(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...(rules.length === 0 ? [] : [`--host-resolver-rules=${rules.join(", ")}`]),
     ],
   });
 }

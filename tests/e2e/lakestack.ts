@@ -12,6 +12,8 @@ declare module "vitest" {
     outputs: StackOutputs;
     /** Image with a Java compiler, the JDBC driver and trino-cli. */
     checksImage: string;
+    /** Image of an OpenID Connect server. */
+    keycloakImage: string;
   }
 }
 

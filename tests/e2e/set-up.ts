@@ -36,6 +36,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   project.provide("environment", environment);
   project.provide("outputs", stackOutputs(await new PulumiCli(stackName, environment, signal).outputs()));
   project.provide("checksImage", images.get("checks") ?? "");
+  project.provide("keycloakImage", images.get("keycloak") ?? "");
   return tearDown;
 }
 

@@ -10,7 +10,7 @@ import { dev } from "../../stacks/dev";
 import { kubernetesStack } from "../../stacks/kubernetes";
 import { configure, recordResources, settle } from "../unit/registered";
 import type { Registered } from "../unit/registered";
-import { doors, hosts, others } from "./variants";
+import { doors, hosts, identities, others } from "./variants";
 
 vi.mock("../../infra/services/object-store-contents", () => import("../unit/object-store-stand-in.js"));
 
@@ -102,8 +102,15 @@ describe("the programs of the laptop and of the cluster", () => {
   });
 
   it("have the same settings, or the reason why not is given", async () => {
-    const docker = await onDocker({ objectStoreConsole: "true", publishCatalog: "true", trinoWorkers: "1" });
-    const cluster = [await onKubernetes(), await onKubernetes(doors(pem)), await onKubernetes(others(pem))];
+    const docker = await onDocker({
+      ...{ objectStoreConsole: "true", publishCatalog: "true", trinoWorkers: "1" },
+      ...identities,
+    });
+    const cluster = [
+      await onKubernetes(identities),
+      await onKubernetes(doors(pem)),
+      await onKubernetes(others(pem)),
+    ];
     const onCluster = new Set(cluster.flatMap(({ read }) => [...read]));
     const all = Object.keys(readConfig());
     const only = all.filter((key) => onCluster.has(key) && !docker.read.has(key));

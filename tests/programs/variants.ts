@@ -30,3 +30,13 @@ export const others = (pem: string) => ({
   ...{ objectStoreEndpoint: "https://s3.example.org", databaseAddress: "database.example.org:5433" },
   ...{ databaseAuthoritiesFile: pem, trinoWorkers: "1", publishCatalog: "true" },
 });
+
+/** People come by an issuer. */
+export const identities = {
+  ...{
+    oidcIssuer: "https://id.example.org:8444/realms/lake",
+    oidcClientId: "lake",
+    oidcClientSecret: "the-clients-own",
+  },
+  oidcGroups: '{"data team": "analyst", "lake-admins": "admin"}',
+};

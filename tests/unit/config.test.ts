@@ -31,7 +31,7 @@ function faultsOf(values: Record<string, string>): string {
 describe("the stack's configuration", () => {
   it("reads every key that Pulumi.yaml declares, and no other; those of AWS are read where they are used", () => {
     const keys = Object.keys(declared.config).filter((key) => !key.startsWith("aws"));
-    expect(Object.keys(readConfig(configured())).sort()).toEqual([...keys, "users"].sort());
+    expect(Object.keys(readConfig(configured())).sort()).toEqual([...keys, "oidcGroups", "users"].sort());
   });
 
   it("accepts its own defaults and gives them their types", () => {

@@ -44,7 +44,7 @@ function write(file: string, content: string): void {
 }
 
 describe("the images to build", () => {
-  it("are the ten folders, each after the images it needs", () => {
+  it("are the eleven folders, each after the images it needs", () => {
     const builds = imageBuilds({ baseImage });
     const order = builds.map(({ name }) => name);
     expect(order.toSorted()).toEqual([
@@ -52,6 +52,7 @@ describe("the images to build", () => {
       "builder",
       "checks",
       "gateway",
+      "keycloak",
       "minio",
       "moto",
       "nessie",
@@ -75,7 +76,7 @@ describe("the images to build", () => {
 
   it("have the same tags for the same content in another folder", () => {
     expect(tags()).toEqual(tags({ folder: images }));
-    expect(Object.values(tags())).toEqual(Array(10).fill(expect.stringMatching(/^[0-9a-f]{12}$/)));
+    expect(Object.values(tags())).toEqual(Array(11).fill(expect.stringMatching(/^[0-9a-f]{12}$/)));
   });
 
   it("take the pinned Debian unless another base is named", () => {
@@ -137,7 +138,7 @@ describe("an image's tag", () => {
   });
 
   it("changes with the base image", () => {
-    expect(changed(tags(), tags({ baseImage: "debian:other" }))).toHaveLength(10);
+    expect(changed(tags(), tags({ baseImage: "debian:other" }))).toHaveLength(11);
   });
 
   it("changes with the builder for all that are built by it", () => {
@@ -147,6 +148,7 @@ describe("an image's tag", () => {
       "airflow",
       "builder",
       "checks",
+      "keycloak",
       "minio",
       "moto",
       "nessie",

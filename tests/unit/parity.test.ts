@@ -8,6 +8,7 @@ import {
   connections,
   contentsTask,
   gateways,
+  identityProvider,
   lineageReceiver,
   loginsTask,
   outsideSources,
@@ -232,7 +233,7 @@ describe("both programs", () => {
 
   it("declare every workload's connections to ports that the called workload has", () => {
     const named = new Map(seen.map((workload) => [workload.name, workload]));
-    const elsewhere = ["object-store", outsideSources, lineageReceiver];
+    const elsewhere = ["object-store", outsideSources, lineageReceiver, identityProvider];
     for (const [callee, calls] of Object.entries(connections)) {
       if (elsewhere.includes(callee)) continue;
       const known = (named.get(callee)?.ports ?? []).map(({ name }) => name);

@@ -185,7 +185,7 @@ describe("the pinned inventories", () => {
   it("are one for npm, one an image, one a Go program", () => {
     expect(inventories.map(({ name }) => name)).toEqual([
       "npm",
-      ...["airflow", "builder", "checks", "gateway", "minio", "moto", "nessie"].map(
+      ...["airflow", "builder", "checks", "gateway", "keycloak", "minio", "moto", "nessie"].map(
         (name) => `image-${name}`,
       ),
       ...["postgres", "spark", "trino"].map((name) => `image-${name}`),

@@ -1,6 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { callersOf, callsOf, lineageReceiver, outsideSources } from "../../connections";
+import { callersOf, callsOf, identityProvider, lineageReceiver, outsideSources } from "../../connections";
 import type { Program, Workload } from "../../workload";
 import type { Door } from "./doors";
 import { actsAs } from "./names";
@@ -100,7 +100,7 @@ function doorPeers(door: Door): Peer[] | undefined {
 /** The called workload's own policy says at which ports. */
 function egress(name: string, args: PolicyArgs): Egress[] {
   const called = [...new Set(callsOf(name).map(({ to }) => to))];
-  const never = [outsideSources, lineageReceiver];
+  const never = [outsideSources, lineageReceiver, identityProvider];
   const inside = called.filter((to) => !never.includes(to) && args.outside[to] === undefined);
   return [
     { to: args.dns ?? clusterDns, ports: ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 })) },
