@@ -50,7 +50,7 @@ describe("declared users", () => {
     expect(readConfig()).toMatchObject({ users: { ann: "analyst" }, publishedSchemas: ["marts", "sales"] });
     configure({ users: '{"ann": "king"}', analystMinutes: "0" });
     expect(() => readConfig()).toThrow(
-      /users\.ann is "king", expected one of .*config set --path users\.ann/,
+      /users\.ann is "king", expected one of .*config set --path 'users\.ann'/,
     );
     expect(() => readConfig()).toThrow(/analystMinutes is "0"/);
   });
