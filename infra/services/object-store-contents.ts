@@ -164,7 +164,12 @@ export async function importIdentities(inputs: IdentitiesInputs): Promise<void> 
     headers: { host: url.host, "content-type": "application/octet-stream" },
     body,
   });
-  const response = await fetch(url, { method: "PUT", headers: signed.headers, body: Buffer.from(body) });
+  const response = await fetch(url, {
+    method: "PUT",
+    // A refused body is not read to its end: the connection is of no use after that.
+    headers: { ...signed.headers, connection: "close" },
+    body: Buffer.from(body),
+  });
   const answer = await response.text();
   if (!response.ok) throw new Error(`The object store refused the identities: ${response.status} ${answer}`);
   const { failed } = JSON.parse(answer || "{}") as { failed?: Record<string, unknown[] | null> };
