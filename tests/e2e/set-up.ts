@@ -43,7 +43,8 @@ export default async function setUp(project: TestProject): Promise<() => Promise
 /** Takes away what there is of the stack; also of one that an earlier run left because it was killed. */
 async function removeTraces(): Promise<void> {
   if (existsSync(otherConfigFile)) destroy(otherStack);
-  if ((await belongings()).length > 0) {
+  // Images alone are what a run begins with.
+  if ((await belongings()).some((thing) => !thing.startsWith("image "))) {
     await configure();
     destroy();
   }
