@@ -50,6 +50,9 @@ export function renderLogin(provider: Omit<IdentityProvider, "clientSecret">, cl
     [`${oauth}.client-id`]: provider.clientId,
     [`${oauth}.client-secret`]: clientSecret,
     [`${oauth}.scopes`]: provider.scopes.join(","),
+    // Whom the issuer describes is read from the token, whose audience is checked then: the issuer describes the bearer of
+    // any token, also of one that was given for another program.
+    [`${oauth}.oidc.use-userinfo-endpoint`]: "false",
     // Issuers' tokens last for minutes: Trino fetches another, and nobody is sent to the browser so often.
     [`${oauth}.refresh-tokens`]: "true",
     [`${oauth}.principal-field`]: provider.userClaim,

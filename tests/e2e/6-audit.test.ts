@@ -133,12 +133,12 @@ describe("the audit log has", () => {
   });
 
   test("what was read of tables, with keys that the catalog has lent", async () => {
-    const [[lent] = []] = await found(
-      "count(*)",
+    const lent = await found(
+      "operation",
       "requests",
       "user_name = 'catalog' AND access_key <> 'catalog' AND bucket = 'warehouse' AND operation = 'GetObject'",
     );
-    expect(Number(lent)).toBeGreaterThan(0);
+    expect(lent).not.toEqual([]);
   });
 
   test("none of the keeper's own requests, of which each would be the next one", async () => {

@@ -111,9 +111,11 @@ export class Keycloak {
     });
   }
 
-  /** What a program has that has a secret of its own at the issuer. Trino wants "openid" among its scopes. */
-  tokenOfProgram(scope = "openid", id = programId): Promise<string> {
+  /** What a program has that has a secret of its own at the issuer. */
+  tokenOfProgram(id = programId): Promise<string> {
     const { programSecret } = this.secrets;
+    // With it the issuer would describe the bearer to whoever asks: a token for others has to be refused all the same.
+    const scope = "openid";
     return this.token({
       ...{ grant_type: "client_credentials", scope },
       ...{ client_id: id, client_secret: programSecret },
