@@ -60,6 +60,11 @@ const mappers = [
   ...aboutPeople,
   mapper("audience", "oidc-audience-mapper", { "included.client.audience": clientId }),
 ];
+/** A token of which nobody says for whom it is would be taken by Trino (docs/access.md). */
+const forOthers = [
+  ...aboutPeople,
+  mapper("audience", "oidc-audience-mapper", { "included.custom.audience": otherProgramId }),
+];
 
 function mapper(name: string, kind: string, config: Record<string, string>) {
   const everywhere = {
@@ -109,7 +114,7 @@ export function renderRealm(
         ...{ standardFlowEnabled: false, serviceAccountsEnabled: true },
       },
       {
-        ...{ ...client, clientId: otherProgramId, secret: programSecret, protocolMappers: aboutPeople },
+        ...{ ...client, clientId: otherProgramId, secret: programSecret, protocolMappers: forOthers },
         ...{ standardFlowEnabled: false, serviceAccountsEnabled: true },
       },
     ],
