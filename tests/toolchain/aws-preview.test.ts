@@ -11,7 +11,10 @@ import { installStandIn, pluginStandIns } from "../../toolchain/stand-ins";
  * The stack on AWS, previewed by the real engine without an account, with the policy pack, in a copy of the project. The
  * stand-ins are in a Pulumi folder of their own, since official plugins would ask AWS, which only an account can answer.
  */
-const copied = ["infra", "stacks", "toolchain", "images", "policy", "spark-jobs", "scheduler", "sample-data"];
+const copied = [
+  ...["infra", "stacks", "toolchain", "images", "policy"],
+  ...["spark-jobs", "scheduler", "audit", "sample-data"],
+];
 const files = [
   "Pulumi.yaml",
   "package.json",
