@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -58,6 +58,37 @@ describe("the project's own sources", () => {
 
   it("render to the JSON that the Python tests read", () => {
     expect(renderSources(sources)).toBe(readFileSync("spark-jobs/tests/sources.json", "utf8"));
+  });
+});
+
+describe("the examples in the documents", () => {
+  const documents = ["README.md", ...readdirSync("docs").map((name) => join("docs", name))];
+  const examples = documents
+    .filter((name) => name.endsWith(".md"))
+    .flatMap((name) =>
+      [...readFileSync(name, "utf8").matchAll(/```yaml\n(.*?)```/gs)].map(
+        ([, yaml = ""]) => [name, yaml] as const,
+      ),
+    );
+
+  it.each(examples.filter(([, yaml]) => yaml.startsWith("sources:")))("of %s are declarations", (_, yaml) => {
+    expect(faultsOf(yaml)).toEqual([]);
+  });
+
+  const keysOfOne = /^(masks|maintenance|checks):/;
+  it.each(examples.filter(([, yaml]) => keysOfOne.test(yaml)))("of %s are keys of a source", (_, yaml) => {
+    // What the examples speak of.
+    const types = {
+      title: "varchar",
+      text: "varchar",
+      price: "double",
+      sentiment: "varchar",
+      feed: "varchar",
+    };
+    const columns = Object.entries({ ...types, user: "row(id varchar, username varchar)" });
+    const named = columns.map(([name, type]) => `      ${name}: ${type}\n`).join("");
+    const whole = good + named + yaml.replace(/^/gm, "    ");
+    expect(faultsOf(whole)).toEqual([]);
   });
 });
 
