@@ -37,6 +37,40 @@ export function inferColumns(rows: readonly Row[]): InferredColumns {
   };
 }
 
+/**
+ * Names for the columns of fields that no column can be called like, by field: eventTime is event_time. Without those
+ * that differ from another field in capitals only, which a source cannot tell apart.
+ */
+export function columnNames(rows: readonly Row[]): Map<string, string> {
+  const fields = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const lowered = fields.map((field) => field.toLowerCase());
+  const taken = new Set(fields);
+  const names = new Map<string, string>();
+  for (const field of fields) {
+    const name = snakeCase(field);
+    const isAlone = lowered.filter((other) => other === field.toLowerCase()).length === 1;
+    if (columnName.test(field) || /[`\p{Cc}]/u.test(field) || !columnName.test(name)) continue;
+    if (taken.has(name) || !isAlone) continue;
+    taken.add(name);
+    names.set(field, name);
+  }
+  return names;
+}
+
+const snakeCase = (text: string) =>
+  text
+    .replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_")
+    .toLowerCase()
+    .replace(/\W+/g, "_")
+    .replace(/^_+|_+$/g, "");
+
+/** The rows with other names for some fields. */
+export function renamed(rows: readonly Row[], names: ReadonlyMap<string, string>): Row[] {
+  return rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([field, value]) => [names.get(field) ?? field, value])),
+  );
+}
+
 /** A value of CSV as what it could be; every field of CSV is text. */
 export function cellValue(text: string): unknown {
   const trimmed = text.trim();

@@ -5,7 +5,7 @@ import { loadSources } from "../infra/sources";
 import type { Declaration } from "../infra/sources";
 import { projectFolder, UserError } from "../toolchain/index";
 import { type Command, readOptions } from "./command";
-import { cellValue, guessKey, inferColumns, type Row } from "./infer-columns";
+import { cellValue, columnNames, guessKey, inferColumns, renamed, type Row } from "./infer-columns";
 import { csvRecords, jsonArrayRows, jsonLinesRows } from "./sample-rows";
 import { bucketFiles, localFiles, type SourceFiles } from "./source-files";
 import { layoutOf } from "./source-layout";
@@ -107,7 +107,9 @@ async function draft(
   const chosen = spread(names, samples);
   const contents = await Promise.all(chosen.map(async (name) => ({ name, content: await files.read(name) })));
   const format = formatOf(contents);
-  const { rows, remarks } = rowsOf(format, contents);
+  const { rows: found, remarks } = rowsOf(format, contents);
+  const called = format.startsWith("json") ? columnNames(found) : new Map<string, string>();
+  const rows = renamed(found, called);
   const { columns, leftOut } = inferColumns(rows);
   if (columns.size === 0) {
     throw new UserError(
@@ -146,6 +148,9 @@ async function draft(
       table: options.table ?? `newtral.${name}`,
       ...(key === undefined ? { onExistingKey: "append" } : { key: [key] }),
       columns: Object.fromEntries(columns),
+      ...(called.size === 0
+        ? {}
+        : { fields: Object.fromEntries([...called].map(([field, column]) => [column, field])) }),
     },
   };
 }

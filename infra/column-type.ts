@@ -127,12 +127,14 @@ export interface Column {
   type: string;
   /** As Spark spells it. */
   sparkType: string;
+  /** The field of the JSON objects that it reads, if that is not called like it. */
+  field?: string;
 }
 
-/** A column from its name and its type as sources.yaml writes it. */
-export function column(name: string, text: string): Column {
+/** A column from its name, its type as sources.yaml writes it, and the field that it reads. */
+export function column(name: string, text: string, field = name): Column {
   const { trino, spark } = parseColumnType(text);
-  return { name, type: trino, sparkType: spark };
+  return { name, type: trino, sparkType: spark, ...(field === name ? {} : { field }) };
 }
 
 /** Appended to every table: when the batch was ingested, and the full path of the object that the row came from. */

@@ -11,7 +11,15 @@ import type { Declaration } from "./sources";
 type Readable = Partial<
   Omit<
     Declaration,
-    "columns" | "key" | "partitioning" | "onExistingKey" | "format" | "maintenance" | "checks" | "masks"
+    | "columns"
+    | "fields"
+    | "key"
+    | "partitioning"
+    | "onExistingKey"
+    | "format"
+    | "maintenance"
+    | "checks"
+    | "masks"
   >
 > & {
   masks: Record<string, string>;
@@ -19,6 +27,7 @@ type Readable = Partial<
   compaction?: unknown;
   maintenanceSchedule?: string;
   columns: Record<string, string>;
+  fields: Record<string, string>;
   key: string[];
   /** Whether there is a key at all, of whatever shape. */
   hasKey: boolean;
@@ -36,6 +45,7 @@ export function meaningFaults(value: unknown): Found[] {
     const earlier = sources.slice(0, index);
     return [
       ...typeFaults(source, at),
+      ...fieldFaults(source, at),
       ...keyFaults(source, at),
       ...versionFaults(source, at),
       ...partitioningFaults(source, at),
@@ -75,6 +85,7 @@ function readable(value: unknown): Readable[] {
     return {
       ...source,
       columns: entries("columns"),
+      fields: entries("fields"),
       masks: entries("masks"),
       rowFilter: text("rowFilter"),
       key: texts(source["key"]),
@@ -110,6 +121,27 @@ function typeFaults({ columns, format }: Readable, at: At): Found[] {
     return format === "csv" && isNested(type)
       ? [{ path, found: `"${type}"`, expected: "a simple type: a field of CSV holds one value" }]
       : [];
+  });
+}
+
+/** Spark does not tell fields apart whose names differ in capitals only. */
+function fieldFaults({ fields, columns, format }: Readable, at: At): Found[] {
+  const readBy = new Map<string, string>();
+  for (const name of Object.keys(columns)) {
+    if (fields[name] === undefined) readBy.set(name, name);
+  }
+  return Object.entries(fields).flatMap(([name, field]) => {
+    const path = at("fields", name);
+    if (!format.startsWith("json")) {
+      const expected = `no such key with format: ${format}, whose columns are found by what their names are in lower case`;
+      return [{ path, found: show(field), expected }];
+    }
+    if (columns[name] === undefined) return columnFaults(name, columns, path);
+    const other = readBy.get(field.toLowerCase());
+    readBy.set(field.toLowerCase(), name);
+    return other === undefined
+      ? []
+      : [{ path, found: `"${field}", which the column ${other} reads`, expected: "a field of its own" }];
   });
 }
 

@@ -119,6 +119,8 @@ export interface Declaration extends Omit<
   lateDays?: number;
   maintenance: Omit<Maintenance, "compaction"> & Partial<Pick<Maintenance, "compaction">>;
   columns: Record<string, string>;
+  /** Names of fields by column, where they are not called alike. */
+  fields?: Record<string, string>;
   partitioning?: string[];
 }
 
@@ -217,7 +219,14 @@ function read(path: string): string {
   }
 }
 
-function complete({ key = [], columns, partitioning = [], masks = {}, ...declaration }: Declaration): Source {
+function complete({
+  key = [],
+  columns,
+  fields = {},
+  partitioning = [],
+  masks = {},
+  ...declaration
+}: Declaration): Source {
   const incremental = minutesOf(declaration.schedule) !== undefined;
   return {
     ...declaration,
@@ -230,7 +239,7 @@ function complete({ key = [], columns, partitioning = [], masks = {}, ...declara
       const { trino, spark } = parsePartitionField(text);
       return { field: trino, sparkField: spark };
     }),
-    columns: Object.entries(columns).map(([name, type]) => column(name, type)),
+    columns: Object.entries(columns).map(([name, type]) => column(name, type, fields[name])),
     lineage,
     maintenance: {
       ...declaration.maintenance,

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { cellValue, guessKey, inferColumns } from "../../commands/infer-columns";
+import {
+  columnNames,
+  renamed,
+  type Row,
+  cellValue,
+  guessKey,
+  inferColumns,
+} from "../../commands/infer-columns";
 import { csvRecords, jsonArrayRows, jsonLinesRows } from "../../commands/sample-rows";
 import { addTo, declarationText, draftOf } from "../../commands/source-add";
 import { layoutOf } from "../../commands/source-layout";
@@ -143,6 +150,19 @@ describe("columns from rows", () => {
       g: "varchar",
     });
     expect(leftOut).toEqual(["Bad"]);
+  });
+
+  it("are called in snake case where their fields have capitals, unless two fields are told apart by those alone", () => {
+    const rows: Row[] = [
+      { id: 1, eventTime: "x", "Order ID": 2, HTTPCode: 3, ID: 4, "a`b": 5, "9": 6, page: 7, Page: 8 },
+    ];
+    const names = columnNames(rows);
+    expect(Object.fromEntries(names)).toEqual({
+      eventTime: "event_time",
+      "Order ID": "order_id",
+      HTTPCode: "httpcode",
+    });
+    expect(renamed(rows, names)[0]).toMatchObject({ id: 1, event_time: "x", order_id: 2, ID: 4 });
   });
 
   it.each([

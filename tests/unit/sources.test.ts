@@ -239,6 +239,24 @@ describe("what a source may declare beside the least", () => {
     expect(faultsOf(upsert("nope"))).toEqual(['11 sources[0].versionColumn: "nope"']);
   });
 
+  it("is a column that reads a field of another name", () => {
+    const [source] = load(`${good}      time: varchar\n    fields:\n      time: eventTime\n`);
+    expect(source?.columns).toEqual([
+      { name: "id", type: "varchar", sparkType: "string" },
+      { name: "time", type: "varchar", sparkType: "string", field: "eventTime" },
+    ]);
+  });
+
+  it.each([
+    ["time: Time", "", '10 sources[0].fields.time: "time"'],
+    ["id: ID", "      ID: varchar\n", '9 sources[0].columns.ID: the name "ID"'],
+    ["id: Id", "      other: varchar\n    format: csv\n", '12 sources[0].fields.id: "Id"'],
+    ["id: OTHER", "      other: varchar\n", '11 sources[0].fields.id: "OTHER", which the column other reads'],
+    ["id: a`b", "", '10 sources[0].fields.id: "a`b"'],
+  ])("is not the field %s of the columns id%s", (field, more, fault) => {
+    expect(faultsOf(`${good}${more}    fields:\n      ${field}\n`)).toContain(fault);
+  });
+
   it("is no array in a source of CSV", () => {
     expect(faultsOf(`${good}      tags: array(varchar)\n    format: csv\n`)).toEqual([
       '9 sources[0].columns.tags: "array(varchar)"',

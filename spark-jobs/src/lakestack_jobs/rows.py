@@ -43,7 +43,7 @@ def parse(lines: DataFrame, source: Source) -> DataFrame:
         The columns of `lines`, `record` (struct of the source's columns), `fault` (string: why the line is no row; null
         if it is one) and `undeclared` (array of strings: the fields that were left out, null if there are none).
     """
-    schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
+    schema = ", ".join(f"`{column.field}` {column.spark_type}" for column in source.columns)
     record = F.from_json(
         F.col("line"),
         f"{schema}, `{MISFIT_COLUMN}` string",
@@ -60,7 +60,7 @@ def parse(lines: DataFrame, source: Source) -> DataFrame:
         .withColumns(
             {
                 "undeclared": F.when(~_all_declared(source), undeclared_names(F.col("names"), source)),
-                "record": F.struct(*(_field(column.name) for column in source.columns)),
+                "record": F.struct(*(_value(column.field).alias(column.name) for column in source.columns)),
             }
         )
         .drop("names", "alone")
@@ -73,7 +73,7 @@ def _all_declared(source: Source) -> Column:
     by comparing all names, for a column with a value was there without looking; false where a field comes twice, too.
     """
     there = [
-        (F.col("record").getField(column.name).isNotNull() | F.array_contains("names", column.name)).cast("int")
+        (_value(column.field).isNotNull() | F.array_contains("names", column.field)).cast("int")
         for column in source.columns
     ]
     return F.col("alone") & (F.size("names") == reduce(add, there, F.lit(1)))
@@ -96,7 +96,7 @@ def _with_last_field(line: Column) -> Column:
 
 def undeclared_names(names: Column, source: Source) -> Column:
     """Those of a row's fields that no column takes; null if there are none, or the row has a fault."""
-    known = [*(column.name for column in source.columns), _LAST_FIELD]
+    known = [*(column.field for column in source.columns), _LAST_FIELD]
     others = F.array_except(names, F.array(*map(F.lit, known)))
     return F.when(F.col("fault").isNull() & (F.size(others) > 0), others)
 
@@ -105,14 +105,15 @@ def _fault(source: Source) -> Column:
     line = F.col("line")
     # from_json stops after the first object of a line. Inside brackets, whatever follows it shows.
     single = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))).eqNullSafe(1)
-    misfit = F.col("record").getField(MISFIT_COLUMN).isNotNull()
+    misfit = _value(MISFIT_COLUMN).isNotNull()
     fault = (
         F.when(F.col("unreadable").isNotNull(), F.col("unreadable"))
         .when(~F.is_valid_utf8(line), NOT_UTF8)
         .when(~(F.col("alone") | single) | ~F.ltrim(line).startswith("{"), NOT_AN_OBJECT)
         .when(misfit, MISFIT)
     )
-    return with_missing_values(fault, source, lambda name: F.col("record").getField(name))
+    fields = {column.name: column.field for column in source.columns}
+    return with_missing_values(fault, source, lambda name: _value(fields[name]))
 
 
 def with_missing_values(fault: Column, source: Source, value_of: Callable[[str], Column]) -> Column:
@@ -126,8 +127,8 @@ def with_missing_values(fault: Column, source: Source, value_of: Callable[[str],
     return fault
 
 
-def _field(name: str) -> Column:
-    return F.col("record").getField(name).alias(name)
+def _value(field: str) -> Column:
+    return F.col("record").getField(field)
 
 
 def explain_misfits(parsed: DataFrame, source: Source) -> DataFrame:
@@ -135,7 +136,7 @@ def explain_misfits(parsed: DataFrame, source: Source) -> DataFrame:
     fits = {
         column.name: F.from_json(
             F.col("line"),
-            f"`{column.name}` {column.spark_type}, `{MISFIT_COLUMN}` string",
+            f"`{column.field}` {column.spark_type}, `{MISFIT_COLUMN}` string",
             {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MISFIT_COLUMN},
         )
         .getField(MISFIT_COLUMN)

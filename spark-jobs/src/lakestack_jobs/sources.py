@@ -11,10 +11,23 @@ from lakestack_jobs.job_error import JobError
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `spark_type` is its type as Spark spells it."""
+    """
+    A column of a table.
+
+    Args:
+        name: Its name.
+        spark_type: Its type as Spark spells it.
+        other_field: The field of the JSON objects that it reads, if that is not called like it.
+    """
 
     name: str
     spark_type: str
+    other_field: str | None = None
+
+    @property
+    def field(self) -> str:
+        """The field that it reads."""
+        return self.other_field or self.name
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,9 @@ def parse_source(declared: Mapping[str, Any]) -> Source:
         key=tuple(declared["key"]),
         on_existing_key=declared["onExistingKey"],
         version=declared.get("versionColumn"),
-        columns=tuple(Column(column["name"], column["sparkType"]) for column in declared["columns"]),
+        columns=tuple(
+            Column(column["name"], column["sparkType"], column.get("field")) for column in declared["columns"]
+        ),
         lineage=tuple(Column(column["name"], column["sparkType"]) for column in declared["lineage"]),
         partitioning=tuple(PartitionField(part["field"], part["sparkField"]) for part in declared["partitioning"]),
         skips_empty=declared["onEmpty"] == "skip",
