@@ -23,7 +23,7 @@ const commands = (name: string) => [
   ["ruff", "check", "."],
   ["ruff", "format", "--check", "."],
   ["mypy"],
-  ["pytest", `--junitxml=${reportFile(name)}`],
+  ["pytest", "--durations=10", `--junitxml=${reportFile(name)}`],
 ];
 
 export interface PythonOutcome {

@@ -51,7 +51,11 @@ const worthRepeating = 12;
 
 /** A failed test and why, in a few lines. */
 function failure(name: string, message: string): string {
-  const lines = message.trim().split("\n").slice(0, worthRepeating);
+  const lines = message
+    .trim()
+    .split("\n")
+    .filter((line) => !/^\s+at .*(node_modules|node:internal)/.test(line))
+    .slice(0, worthRepeating);
   return [name, ...lines.map((line) => `    ${line}`)].join("\n");
 }
 

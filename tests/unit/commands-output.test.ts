@@ -202,7 +202,9 @@ describe("test counts", () => {
           {
             status: "failed",
             fullName: "up is quick",
-            failureMessages: [`expected 2 to be 1\n${"at f\n".repeat(50)}`],
+            failureMessages: [
+              `expected 2 to be 1\n    at x (/project/node_modules/y.js:1:1)\n${"at f\n".repeat(50)}`,
+            ],
           },
         ]),
       ],
