@@ -42,26 +42,28 @@ export function inferColumns(rows: readonly Row[]): InferredColumns {
  * that differ from another field in capitals only, which a source cannot tell apart.
  */
 export function columnNames(rows: readonly Row[]): Map<string, string> {
-  const fields = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const lowered = fields.map((field) => field.toLowerCase());
-  const taken = new Set(fields);
+  const fields = new Set(rows.flatMap((row) => Object.keys(row)));
+  const alike = new Map<string, number>();
+  for (const field of fields) alike.set(field.toLowerCase(), (alike.get(field.toLowerCase()) ?? 0) + 1);
+
   const names = new Map<string, string>();
+  const taken = new Set(fields);
   for (const field of fields) {
-    const name = snakeCase(field);
-    const isAlone = lowered.filter((other) => other === field.toLowerCase()).length === 1;
-    if (columnName.test(field) || /[`\p{Cc}]/u.test(field) || !columnName.test(name)) continue;
-    if (taken.has(name) || !isAlone) continue;
+    if (columnName.test(field) || /[`\p{Cc}]/u.test(field) || alike.get(field.toLowerCase()) !== 1) continue;
+    const name = nameOf(field.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_"));
+    if (!columnName.test(name) || taken.has(name)) continue;
     taken.add(name);
     names.set(field, name);
   }
   return names;
 }
 
-const snakeCase = (text: string) =>
+/** A text as columns are called: "Order ID" is order_id. */
+export const nameOf = (text: string) =>
   text
-    .replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_")
+    .trim()
     .toLowerCase()
-    .replace(/\W+/g, "_")
+    .replace(/[^a-z0-9_]+/g, "_")
     .replace(/^_+|_+$/g, "");
 
 /** The rows with other names for some fields. */

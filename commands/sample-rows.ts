@@ -1,4 +1,4 @@
-import type { Row } from "./infer-columns";
+import { nameOf, type Row } from "./infer-columns";
 
 /** Rows of the beginning of a file, and how many of its lines were none. */
 export interface SampleRows {
@@ -64,13 +64,7 @@ function object(text: string): Row | undefined {
 /** Records by the names in the header, written as columns are: "Order ID" is order_id. All values are text. */
 export function csvRecords(text: string): SampleRows {
   const [header = [], ...records] = csvFields(text);
-  const names = header.map((name) =>
-    name
-      .trim()
-      .toLowerCase()
-      .replace(/[^a-z0-9_]+/g, "_")
-      .replace(/^_+|_+$/g, ""),
-  );
+  const names = header.map(nameOf);
   const good = records.filter((record) => record.length === names.length).slice(0, most);
   return {
     rows: good.map((record) => Object.fromEntries(names.map((name, index) => [name, record[index] ?? ""]))),

@@ -126,10 +126,8 @@ function typeFaults({ columns, format }: Readable, at: At): Found[] {
 
 /** Spark does not tell fields apart whose names differ in capitals only. */
 function fieldFaults({ fields, columns, format }: Readable, at: At): Found[] {
-  const readBy = new Map<string, string>();
-  for (const name of Object.keys(columns)) {
-    if (fields[name] === undefined) readBy.set(name, name);
-  }
+  const unnamed = Object.keys(columns).filter((name) => fields[name] === undefined);
+  const readBy = new Map(unnamed.map((name) => [name, name]));
   return Object.entries(fields).flatMap(([name, field]) => {
     const path = at("fields", name);
     if (!format.startsWith("json")) {

@@ -53,7 +53,7 @@ export async function runClient(
     name: containerName(name),
     Image: image,
     Cmd: command,
-    Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    Env: Object.entries({ LANG: "C.UTF-8", ...environment }).map(([name, value]) => `${name}=${value}`),
     Labels: { "lakestack.stack": stackName, "lakestack.service": "client" },
     HostConfig: { NetworkMode: first },
   });

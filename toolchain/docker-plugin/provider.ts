@@ -128,7 +128,7 @@ export class DockerProvider implements Provider {
 
   private work({ name, info, status, timeout }: Subject): Work {
     this.stop.signal.throwIfAborted();
-    const limit = timeout > 0 ? [AbortSignal.timeout(timeout * 1000)] : [];
+    const limit = timeout > 0 ? [limitOfTime(timeout * 1000)] : [];
     this.docker ??= dockerClient();
     return {
       docker: this.docker,
@@ -139,6 +139,16 @@ export class DockerProvider implements Provider {
       signal: AbortSignal.any([this.stop.signal, ...limit]),
     };
   }
+}
+
+/** `AbortSignal.timeout` is lost when memory is tidied: `AbortSignal.any` refers to it weakly, and nothing else does. */
+function limitOfTime(ms: number): AbortSignal {
+  const limit = new AbortController();
+  const end = () => {
+    limit.abort(new DOMException("The limit of time has passed", "TimeoutError"));
+  };
+  setTimeout(end, ms).unref();
+  return limit.signal;
 }
 
 function typeOf({ type }: Subject): ResourceType {
