@@ -19,11 +19,16 @@ const label = "lakestack.checks";
 /** The images' user. */
 const user = { uid: 10001, gid: 10001 };
 
-const commands = (name: string) => [
+const commands = (name: string, leftOut: readonly string[]) => [
   ["ruff", "check", "."],
   ["ruff", "format", "--check", "."],
   ["mypy"],
-  ["pytest", "--durations=10", `--junitxml=${reportFile(name)}`],
+  [
+    ...["pytest", "--durations=10", `--junitxml=${reportFile(name)}`],
+    ...leftOut
+      .filter((file) => file.startsWith(`${name}/`))
+      .map((file) => `--ignore=${path.posix.relative(name, file)}`),
+  ],
 ];
 
 export interface PythonOutcome {
@@ -34,10 +39,15 @@ export interface PythonOutcome {
   failures: string[];
 }
 
-/** Runs the Python checks in a container of the image that has them, with the versions that the services run. */
+/**
+ * Runs the Python checks in a container of the image that has them, with the versions that the services run.
+ *
+ * @param leftOut files with tests that are not to be run.
+ */
 export async function checkPython(
   docker: Docker,
   image: string,
+  leftOut: readonly string[],
   output: Writable,
   signal: AbortSignal,
 ): Promise<PythonOutcome> {
@@ -59,7 +69,7 @@ export async function checkPython(
     const failures: string[] = [];
     let counts = none;
     for (const name of packages) {
-      for (const command of commands(name)) {
+      for (const command of commands(name, leftOut)) {
         signal.throwIfAborted();
         output.write(`${name}$ ${command.join(" ")}\n`);
         const run = { command, folder: `${workplace}/${name}`, output, signal };
@@ -93,14 +103,14 @@ export function packProject(folder: string, names: readonly string[]): Readable 
 }
 
 /** What tools leave behind in the sources and nobody wants copied. */
-const leftOut = new Set(["__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv"]);
+const leftBehind = new Set(["__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv"]);
 
 async function addTree(archive: Pack, source: string, name: string): Promise<void> {
   const found = await stat(source);
   if (found.isDirectory()) {
     archive.entry({ name, type: "directory", mode: 0o755, ...user });
     for (const child of await readdir(source)) {
-      if (!leftOut.has(child)) await addTree(archive, path.join(source, child), `${name}/${child}`);
+      if (!leftBehind.has(child)) await addTree(archive, path.join(source, child), `${name}/${child}`);
     }
   } else if (found.isFile()) {
     archive.entry({ name, mode: 0o644, mtime: found.mtime, ...user }, await readFile(source));

@@ -125,10 +125,11 @@ async function prepare(context: Context): Promise<Ready> {
   return { prepared, env };
 }
 
-async function pythonChecks({ docker, images }: Prepared, output: Writable, signal: AbortSignal) {
-  const image = images.get("checks");
+async function pythonChecks({ prepared, env }: Ready, output: Writable, signal: AbortSignal) {
+  const image = prepared.images.get("checks");
   if (image === undefined) throw new Error("There is no image with the Python checks");
-  const { failed, counts, failures } = await checkPython(docker, image, output, signal);
+  const leftOut = "LAKESTACK_LONG_TESTS" in env ? [] : Object.keys(longTests);
+  const { failed, counts, failures } = await checkPython(prepared.docker, image, leftOut, output, signal);
   return { ok: failed.length === 0, counts, failures: [...failed, ...failures] };
 }
 
@@ -211,7 +212,8 @@ const memoryForBoth = 20 * 2 ** 30;
  * What needs Docker. Beside the tests on containers runs what computes, and where there is memory enough the tests on a
  * cluster: both wait for much, and share nothing but the machine.
  */
-async function stagesOnContainers(run: TestRun, context: Context, { prepared, env }: Ready): Promise<void> {
+async function stagesOnContainers(run: TestRun, context: Context, ready: Ready): Promise<void> {
+  const { env } = ready;
   try {
     const isLeft = await run.beside(
       async (lane) => {
@@ -219,7 +221,7 @@ async function stagesOnContainers(run: TestRun, context: Context, { prepared, en
           await lane.stage(`${project} tests`, vitest(project, context, [], env));
       },
       async (lane) => {
-        await lane.stage("Python checks", (output) => pythonChecks(prepared, output, context.signal));
+        await lane.stage("Python checks", (output) => pythonChecks(ready, output, context.signal));
         const clusterIsUp = await emptyClusterStages(lane, context, env);
         if (!clusterIsUp || os.totalmem() < memoryForBoth) return clusterIsUp;
         await stackOnClusterStage(lane, context, env);
