@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { clientSecretKey, ConfigError, type StackConfig } from "./config";
+import { readPemFile } from "./pem-file";
 import { certificatesIn } from "./tls";
-import { airflowUser, drainUser, type Role } from "./users";
+import { type Role, serviceUsers } from "./users";
 
 /** Who says who people are, in the stack's place: a server that speaks OpenID Connect. */
 export interface IdentityProvider {
@@ -43,20 +43,15 @@ export function loadIdentityProvider(config: StackConfig): IdentityProvider | un
     groupsClaim: config.oidcGroupsClaim,
     groups: config.oidcGroups,
     users: config.users,
-    ownNames: [...new Set([config.trinoUser, config.airflowUser, airflowUser, drainUser])],
+    ownNames: [...new Set([config.trinoUser, config.airflowUser, ...serviceUsers])],
     authorities: config.oidcAuthoritiesFile === "" ? undefined : readAuthorities(config.oidcAuthoritiesFile),
   };
 }
 
 function readAuthorities(file: string): string {
-  const fault = (expected: string) =>
-    new ConfigError([{ key: "oidcAuthoritiesFile", value: file, expected }]);
-  let pem: string;
-  try {
-    pem = readFileSync(file, "utf8");
-  } catch {
-    throw fault("the name of a PEM file that can be read, from the project's folder");
-  }
-  if (certificatesIn(pem).length === 0) throw fault("a PEM file with a certificate");
+  const key = "oidcAuthoritiesFile";
+  const pem = readPemFile(key, file);
+  if (certificatesIn(pem).length === 0)
+    throw new ConfigError([{ key, value: file, expected: "a PEM file with a certificate" }]);
   return pem;
 }

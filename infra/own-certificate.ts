@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { ConfigError, type StackConfig } from "./config";
+import { readPemFile } from "./pem-file";
 import { certificatesIn, remainingDays, renewalDays } from "./tls";
 
 /** A certificate for Trino that people bring with them, all PEM. */
@@ -31,7 +31,7 @@ export function readOwnCertificate(
   if (file === "") return undefined;
   const fault = (expected: string) => new ConfigError([{ key, value: file, expected }]);
 
-  const pem = readPem(key, file);
+  const pem = readPemFile(key, file);
   const privateKey = keyIn(pem);
   if (privateKey === undefined) throw fault("a PEM file with a private key that has no passphrase");
   const [leaf, ...chain] = certificates(pem);
@@ -42,7 +42,7 @@ export function readOwnCertificate(
   const missing = names.filter((name) => !isFor(leaf, name));
   if (missing.length > 0) throw fault(`a certificate for ${missing.join(", ")}, too`);
 
-  const authority = readPem("trinoAuthorityFile", authorityFile);
+  const authority = readPemFile("trinoAuthorityFile", authorityFile);
   if (!isTrusted(leaf, chain, certificates(authority)))
     throw new ConfigError([
       { key: "trinoAuthorityFile", value: authorityFile, expected: `the root authority of ${file}` },
@@ -54,20 +54,6 @@ export function readOwnCertificate(
     key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
     authority,
   };
-}
-
-function readPem(name: string, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    throw new ConfigError([
-      {
-        key: name,
-        value: file,
-        expected: "the name of a PEM file that can be read, from the project's folder",
-      },
-    ]);
-  }
 }
 
 function keyIn(pem: string): KeyObject | undefined {

@@ -23,6 +23,9 @@ export const airflowUser = "airflow";
 /** The only user who may tell a Trino worker to go. Known to the worker alone: its own drain command says it. */
 export const drainUser = "drain";
 
+/** Names in Trino by which services log in, and nobody else may. */
+export const serviceUsers: readonly string[] = [airflowUser, drainUser];
+
 const namePattern = /^[A-Za-z][\w.@-]{1,63}$/;
 
 /** What a name must be like, in words. */
@@ -38,6 +41,48 @@ export interface UserFault {
   expected: string;
 }
 
+const ownName = "another name: this one is the stack's own";
+
+/** What an object of roles by name is about, and which names it can have. */
+interface Named {
+  /** The configuration key with the object. */
+  key: string;
+  /** What the object was expected to be, in words. */
+  expected: string;
+  /** The key of one name's role. */
+  at: (name: string) => string;
+  isName: (name: string) => boolean;
+  /** What a name was expected to be, in words. */
+  names: string;
+  /** Whether a name is the stack's own. Default: none is. */
+  isOwn?: (name: string) => boolean;
+}
+
+function readRoles(
+  text: string | undefined,
+  { key, expected, at, isName, names, isOwn = () => false }: Named,
+): { declared: Record<string, Role>; faults: UserFault[] } {
+  const faults: UserFault[] = [];
+  const fault = (place: string, value: unknown, wanted: string) =>
+    faults.push({
+      key: place,
+      value: typeof value === "string" ? value : JSON.stringify(value),
+      expected: wanted,
+    });
+  const given = parse(text);
+  if (given === undefined) fault(key, text, expected);
+  const declared = Object.entries(given ?? {}).filter((entry): entry is [string, Role] => {
+    const [name, role] = entry;
+    if (!isName(name)) fault(key, name, names);
+    else if (isOwn(name)) fault(at(name), role, ownName);
+    else if (!(roles as readonly unknown[]).includes(role))
+      fault(at(name), role, `one of ${roles.join(", ")}`);
+    else return true;
+    return false;
+  });
+  return { declared: Object.fromEntries(declared), faults };
+}
+
 /**
  * Reads the users that the stack's configuration declares: an object of roles by name.
  *
@@ -48,25 +93,17 @@ export function readUsers(
   text: string | undefined,
   administrator: string,
 ): { users: Record<string, Role>; faults: UserFault[] } {
-  const faults: UserFault[] = [];
-  const fault = (key: string, value: unknown, expected: string) =>
-    faults.push({ key, value: typeof value === "string" ? value : JSON.stringify(value), expected });
-  if (administrator === airflowUser || administrator === drainUser)
-    fault("trinoUser", administrator, "another name: this one is the stack's own");
-
-  const declared = parse(text);
-  if (declared === undefined) fault("users", text, `an object of roles by name, {"ann": "analyst"}`);
-  const users = Object.entries(declared ?? {}).filter((entry): entry is [string, Role] => {
-    const [name, role] = entry;
-    if (!isUserName(name)) fault("users", name, `names of ${nameExpectation}`);
-    else if (isOwnUser(name, administrator))
-      fault(`users.${name}`, role, "another name: this one is the stack's own");
-    else if (!(roles as readonly unknown[]).includes(role))
-      fault(`users.${name}`, role, `one of ${roles.join(", ")}`);
-    else return true;
-    return false;
+  const { declared, faults } = readRoles(text, {
+    key: "users",
+    expected: `an object of roles by name, {"ann": "analyst"}`,
+    at: (name) => `users.${name}`,
+    isName: isUserName,
+    names: `names of ${nameExpectation}`,
+    isOwn: (name) => isOwnUser(name, administrator),
   });
-  return { users: Object.fromEntries(users), faults };
+  const isTaken = serviceUsers.includes(administrator);
+  const ofAdministrator = isTaken ? [{ key: "trinoUser", value: administrator, expected: ownName }] : [];
+  return { users: declared, faults: [...ofAdministrator, ...faults] };
 }
 
 /** A group's name goes into rules and settings, where quotes, backslashes and dollars would mean something else. */
@@ -78,22 +115,14 @@ const groupPattern = /^[^\p{C}'"\\$]{1,200}$/u;
  * @param text as JSON, as Pulumi hands objects over; no group if there is none.
  */
 export function readGroups(text: string | undefined): { groups: Record<string, Role>; faults: UserFault[] } {
-  const faults: UserFault[] = [];
-  const fault = (key: string, value: unknown, expected: string) =>
-    faults.push({ key, value: typeof value === "string" ? value : JSON.stringify(value), expected });
-  const declared = parse(text);
-  if (declared === undefined)
-    fault("oidcGroups", text, `an object of roles by group, {"data team": "analyst"}`);
-  const groups = Object.entries(declared ?? {}).filter((entry): entry is [string, Role] => {
-    const [name, role] = entry;
-    if (!groupPattern.test(name))
-      fault("oidcGroups", name, `names of groups of up to 200 characters, without ' " \\ and $`);
-    else if (!(roles as readonly unknown[]).includes(role))
-      fault(`oidcGroups["${name}"]`, role, `one of ${roles.join(", ")}`);
-    else return true;
-    return false;
+  const { declared, faults } = readRoles(text, {
+    key: "oidcGroups",
+    expected: `an object of roles by group, {"data team": "analyst"}`,
+    at: (name) => `oidcGroups["${name}"]`,
+    isName: (name) => groupPattern.test(name),
+    names: `names of groups of up to 200 characters, without ' " \\ and $`,
   });
-  return { groups: Object.fromEntries(groups), faults };
+  return { groups: declared, faults };
 }
 
 /** The names that a role was declared for: of users, or of groups. */
@@ -104,7 +133,7 @@ export const withRole = (declared: Record<string, Role>, role: Role): string[] =
 
 /** Users that the stack itself needs: they can't be declared, nor removed. */
 export const isOwnUser = (name: string, administrator: string) =>
-  [administrator, airflowUser, drainUser].includes(name);
+  name === administrator || serviceUsers.includes(name);
 
 function parse(text = "{}"): Record<string, unknown> | undefined {
   try {

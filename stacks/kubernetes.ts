@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { preloadedImages, pushedImages } from "../infra/cluster-images";
@@ -7,6 +6,7 @@ import { gateways, outsideSources } from "../infra/connections";
 import { KubernetesPlatform } from "../infra/platforms/kubernetes";
 import type { Door, Outside } from "../infra/platforms/kubernetes";
 import { readOwnCertificate } from "../infra/own-certificate";
+import { readPemFile } from "../infra/pem-file";
 import { loadSecrets } from "../infra/secrets";
 import { OutsideDatabase } from "../infra/services/database-access";
 import type { DatabaseAccess } from "../infra/services/database-access";
@@ -124,7 +124,7 @@ function issuedCertificate(
   issueCertificate({ name: certificateSecret, hosts, issuer }, { platform, provider });
   return {
     file: `${certificateFolder}/tls-combined.pem`,
-    authority: readFileSync(config.trinoAuthorityFile, "utf8"),
+    authority: readPemFile("trinoAuthorityFile", config.trinoAuthorityFile),
   };
 }
 
@@ -214,6 +214,6 @@ function outsideDatabase({ config, secrets, image }: Wiring, runner: KubernetesP
     authorities:
       config.databaseAuthoritiesFile === ""
         ? undefined
-        : readFileSync(config.databaseAuthoritiesFile, "utf8"),
+        : readPemFile("databaseAuthoritiesFile", config.databaseAuthoritiesFile),
   });
 }

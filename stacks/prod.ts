@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import * as secretsmanager from "@pulumi/aws/secretsmanager";
 import * as pulumi from "@pulumi/pulumi";
 import { Alarms } from "../infra/aws/alarms";
@@ -10,6 +9,7 @@ import { Registry } from "../infra/aws/registry";
 import type { StackConfig } from "../infra/config";
 import { certificateWatch, outsideSources } from "../infra/connections";
 import { imageBuilds, Images } from "../infra/images";
+import { readPemFile } from "../infra/pem-file";
 import { KubernetesPlatform } from "../infra/platforms/kubernetes";
 import type { Door } from "../infra/platforms/kubernetes";
 import { loadSecrets } from "../infra/secrets";
@@ -174,7 +174,7 @@ function database(
       authorities:
         config.databaseAuthoritiesFile === ""
           ? undefined
-          : readFileSync(config.databaseAuthoritiesFile, "utf8"),
+          : readPemFile("databaseAuthoritiesFile", config.databaseAuthoritiesFile),
     },
     options,
   );
