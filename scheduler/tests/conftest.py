@@ -3,11 +3,14 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+
+from receiver import Receiver
 
 project = Path(__file__).parents[2]
 dags = project / "scheduler" / "dags"
@@ -56,3 +59,12 @@ def spark_submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         return tmp_path / "arguments"
 
     return install
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Something over HTTP that takes what it is told."""
+    with Receiver() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()

@@ -2,53 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 
 from lakestack.actions import actions_since, tell
-
-
-class Keeper(ThreadingHTTPServer):
-    """Takes what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[list[dict[str, Any]]] = []
-        self.authorizations: list[str] = []
-        self.status = 204
-        super().__init__(("127.0.0.1", 0), _Taker)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/actions"
-
-
-class _Taker(BaseHTTPRequestHandler):
-    server: Keeper
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.told.append([json.loads(line) for line in body.splitlines()])
-        self.server.authorizations.append(self.headers["authorization"])
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
-        pass
-
-
-@pytest.fixture
-def keeper() -> Iterator[Keeper]:
-    with Keeper() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+from receiver import Receiver
 
 
 @pytest.fixture
@@ -95,18 +56,18 @@ def test_what_was_done_since_a_time_is_read_with_who_and_what(log: str) -> None:
     }
 
 
-def test_it_is_told_some_hundred_at_a_time(keeper: Keeper, token: Path) -> None:
-    assert tell(keeper.url, token, [{"id": number} for number in range(1001)]) == 1001
-    assert [len(some) for some in keeper.told] == [500, 500, 1]
-    assert set(keeper.authorizations) == {"Bearer a token"}
+def test_it_is_told_some_hundred_at_a_time(receiver: Receiver, token: Path) -> None:
+    assert tell(receiver.url, token, [{"id": number} for number in range(1001)]) == 1001
+    assert [len([json.loads(line) for line in body.splitlines()]) for _, _, body, _ in receiver.taken] == [500, 500, 1]
+    assert {request.authorization for request in receiver.taken} == {"Bearer a token"}
 
 
-def test_nothing_is_told_of_nothing(keeper: Keeper, token: Path) -> None:
-    assert tell(keeper.url, token, []) == 0
-    assert keeper.told == []
+def test_nothing_is_told_of_nothing(receiver: Receiver, token: Path) -> None:
+    assert tell(receiver.url, token, []) == 0
+    assert receiver.taken == []
 
 
-def test_a_keeper_that_does_not_take_it_fails_the_task(keeper: Keeper, token: Path) -> None:
-    keeper.status = 503
+def test_a_keeper_that_does_not_take_it_fails_the_task(receiver: Receiver, token: Path) -> None:
+    receiver.status = 503
     with pytest.raises(HTTPError, match="503"):
-        tell(keeper.url, token, [{"id": 1}])
+        tell(receiver.url, token, [{"id": 1}])

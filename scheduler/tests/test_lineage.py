@@ -3,11 +3,9 @@
 import itertools
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,46 +16,10 @@ from lakestack.ingest import IngestOperator
 from lakestack.intervals import days_of_month
 from lakestack.sources import load_sources
 from lakestack_lineage import BucketConfig, BucketTransport
+from receiver import Receiver
 
 Submit = Callable[[str, int], Path]
 EVENTS = ['{"eventType": "START"}', '{"eventType": "COMPLETE"}']
-
-
-class Store(ThreadingHTTPServer):
-    """Takes what it is given."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, str, bytes]] = []
-        self.signed: list[str] = []
-        super().__init__(("127.0.0.1", 0), _Taker)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Taker(BaseHTTPRequestHandler):
-    server: Store
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.taken.append((self.command, self.path, body))
-        self.server.signed.append(self.headers.get("authorization", ""))
-        self.send_response(200)
-        self.end_headers()
-
-    do_POST = do_PUT  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
-        pass
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 @pytest.fixture
@@ -119,24 +81,24 @@ def settings_of(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_events_of_a_job_become_one_object_of_the_day(
-    run: Callable[..., Any], store: Store, keys: Path, tmp_path: Path
+    run: Callable[..., Any], receiver: Receiver, keys: Path, tmp_path: Path
 ) -> None:
-    run(transport_to(store.url, keys))
-    [(method, path, body)] = store.taken
+    run(transport_to(receiver.url, keys))
+    [(method, path, body, signed)] = receiver.taken
     assert method == "PUT"
     today = f"{datetime.now(UTC):%Y/%m/%d}"
     assert path.startswith(f"/lineage/{today}/")
     assert path.endswith(".jsonl")
     # The line that the driver has not written to its end is left out.
     assert body.decode().splitlines() == EVENTS
-    assert "Credential=lineage/" in store.signed[0]
-    assert "not to be seen" not in store.signed[0] + (tmp_path / "arguments").read_text()
+    assert "Credential=lineage/" in signed
+    assert "not to be seen" not in signed + (tmp_path / "arguments").read_text()
 
 
 def test_a_job_is_told_its_task_source_days_and_run(
-    run: Callable[..., Any], store: Store, keys: Path, tmp_path: Path
+    run: Callable[..., Any], receiver: Receiver, keys: Path, tmp_path: Path
 ) -> None:
-    run(transport_to(store.url, keys))
+    run(transport_to(receiver.url, keys))
     settings = settings_of(tmp_path)
     assert settings["spark.extraListeners"] == "io.openlineage.spark.agent.OpenLineageSparkListener"
     assert settings["spark.openlineage.namespace"] == "lakestack-test"
@@ -148,11 +110,11 @@ def test_a_job_is_told_its_task_source_days_and_run(
     assert settings["spark.openlineage.parentRunId"] != settings["spark.openlineage.rootParentRunId"]
 
 
-def test_a_job_that_fails_is_told_of_too(run: Callable[..., Any], store: Store, keys: Path) -> None:
+def test_a_job_that_fails_is_told_of_too(run: Callable[..., Any], receiver: Receiver, keys: Path) -> None:
     failure = 'LAKESTACK_FAILURE {"message": "no data", "retry": false}'
     with pytest.raises(AirflowFailException, match="no data"):
-        run(transport_to(store.url, keys), failure)
-    assert len(store.taken) == 1
+        run(transport_to(receiver.url, keys), failure)
+    assert len(receiver.taken) == 1
 
 
 def test_a_store_that_is_not_there_changes_nothing(
@@ -166,10 +128,10 @@ def test_a_store_that_is_not_there_changes_nothing(
     assert "not to be seen" not in caplog.text
 
 
-def test_a_receiver_is_told_of_each_event(run: Callable[..., Any], store: Store) -> None:
-    run({"type": "http", "url": f"{store.url}/", "timeout": 3, "retry": {"total": 1}})
-    assert [(method, path) for method, path, _ in store.taken] == [("POST", "/api/v1/lineage")] * 2
-    assert [json.loads(body) for _, _, body in store.taken] == [json.loads(event) for event in EVENTS]
+def test_a_receiver_is_told_of_each_event(run: Callable[..., Any], receiver: Receiver) -> None:
+    run({"type": "http", "url": f"{receiver.url}/", "timeout": 3, "retry": {"total": 1}})
+    assert [(method, path) for method, path, *_ in receiver.taken] == [("POST", "/api/v1/lineage")] * 2
+    assert [json.loads(body) for _, _, body, _ in receiver.taken] == [json.loads(event) for event in EVENTS]
 
 
 def test_where_nobody_wants_lineage_a_job_is_not_asked_for_it(run: Callable[..., Any], tmp_path: Path) -> None:
@@ -177,11 +139,11 @@ def test_where_nobody_wants_lineage_a_job_is_not_asked_for_it(run: Callable[...,
     assert settings_of(tmp_path) == {}
 
 
-def test_two_objects_never_have_one_name(store: Store, keys: Path) -> None:
-    config = transport_to(store.url, keys)
+def test_two_objects_never_have_one_name(receiver: Receiver, keys: Path) -> None:
+    config = transport_to(receiver.url, keys)
     transport = BucketTransport(BucketConfig.from_dict(config))
     for _ in range(5):
         transport.emit({"eventType": "START"})
-    paths = [path for _, path, _ in store.taken]
+    paths = [path for _, path, *_ in receiver.taken]
     assert len(set(paths)) == len(paths) == 5
     assert paths == sorted(paths)

@@ -1,17 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { readAwsConfig } from "../../infra/aws/config";
-import { ConfigError } from "../../infra/config";
 import { configure } from "../aws/graph";
+import { faultsIn } from "./config-faults";
 
-function faultsOf(values: Record<string, string>): string {
-  try {
-    readAwsConfig(configure(values));
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error("The configuration was accepted");
-}
+const faultsOf = (values: Record<string, string>) => faultsIn(() => readAwsConfig(configure(values)));
 
 describe("the AWS settings", () => {
   it("are right as they are declared", () => {

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { ConfigError, readConfig } from "../../infra/config";
+import { readConfig } from "../../infra/config";
+import { faultsIn } from "./config-faults";
 
 interface Declared {
   config: Record<string, { type: string; default: string | number | boolean; description: string }>;
@@ -18,15 +19,7 @@ function configured(values: Record<string, string> = {}): pulumi.Config {
   return new pulumi.Config("lakestack");
 }
 
-function faultsOf(values: Record<string, string>): string {
-  try {
-    readConfig(configured(values));
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error("The configuration was accepted");
-}
+const faultsOf = (values: Record<string, string>) => faultsIn(() => readConfig(configured(values)));
 
 describe("the stack's configuration", () => {
   it("reads every key that Pulumi.yaml declares, and no other; those of AWS are read where they are used", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { catalogRules } from "../../infra/catalog-access";
-import { ConfigError, readConfig } from "../../infra/config";
+import { readConfig } from "../../infra/config";
 import { loadIdentityProvider } from "../../infra/identity-provider";
 import { renderProvider } from "../../infra/services/airflow-login";
 import { renderGroups, renderRules } from "../../infra/services/trino-access";
@@ -8,6 +8,7 @@ import { renderServer } from "../../infra/services/trino-files";
 import { renderResourceGroups } from "../../infra/services/trino-limits";
 import { plainGroups, renderLogin, renderUserMapping, roleGroups } from "../../infra/services/trino-login";
 import { readGroups } from "../../infra/users";
+import { faultsIn } from "./config-faults";
 import { configure } from "./registered";
 
 const issuer = "https://id.example.org:8444/realms/lake";
@@ -25,16 +26,11 @@ const provider = {
   ownNames: ["admin", "airflow", "drain"],
 };
 
-function faultsOf(values: Record<string, string>): string {
-  configure(values);
-  try {
-    loadIdentityProvider(readConfig());
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error("The configuration was accepted");
-}
+const faultsOf = (values: Record<string, string>) =>
+  faultsIn(() => {
+    configure(values);
+    return loadIdentityProvider(readConfig());
+  });
 
 describe("an issuer in the configuration", () => {
   it("is absent by default", () => {
