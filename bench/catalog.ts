@@ -1,22 +1,17 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import * as os from "node:os";
-import * as path from "node:path";
 import { type Command, type Context, readOptions } from "../commands/command";
 import { bytes, table } from "../commands/table";
-import { projectFolder, UserError } from "../toolchain/index";
+import { UserError } from "../toolchain/index";
 import { catalogChart } from "./catalog-chart";
 import { CatalogClient, CatalogError } from "./catalog-client";
 import { type OwnStack, catalogPort, withOwnStack } from "./own-stack";
 import { type PointerMeasurement, measurePointers, preparePointers } from "./postgres-pointers";
+import { type Machine, machine, publish } from "./results";
 import { percentile, rounded } from "./statistics";
 
 const usage = `npm run bench:catalog [-- OPTIONS]     commits a second, on a stack of its own that is removed afterwards
   --writers 1,2,4,8,16,32     numbers of writers at once
   --seconds 4                 how long each measurement lasts
   --keep                      leave the stack up for the next benchmark`;
-
-const resultFile = path.join(projectFolder, "bench", "results", "catalog.json");
-const chartFile = path.join(projectFolder, "docs", "bench", "catalog.svg");
 
 /** Commits by a number of writers, each beginning the next as soon as the last has succeeded. */
 export interface CatalogMeasurement {
@@ -38,7 +33,7 @@ export interface CatalogMeasurement {
 }
 
 export interface CatalogResult {
-  machine: { cores: number; memoryGiB: number; node: string };
+  machine: Machine;
   seconds: number;
   nessie: CatalogMeasurement[];
   /** The baseline: the same compare-and-set, and nothing else, on the same PostgreSQL. */
@@ -96,9 +91,7 @@ async function benchmark(
     }
   }
   task.done(`${nessie.length + postgres.length} measurements`);
-  const memoryGiB = Math.round(os.totalmem() / 2 ** 30);
-  const machine = { cores: os.availableParallelism(), memoryGiB, node: process.version };
-  return { machine, seconds, nessie, postgres, bytesPerCommit };
+  return { machine: machine(), seconds, nessie, postgres, bytesPerCommit };
 }
 
 async function measure(
@@ -270,10 +263,7 @@ export const command: Command = {
     const result = await withOwnStack(context, values.keep, (own) =>
       benchmark(context, own, levels, Number(values.seconds)),
     );
-    await mkdir(path.dirname(chartFile), { recursive: true });
-    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
-    await writeFile(chartFile, catalogChart(result));
-    console.log(`\n${report(result)}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    await publish("catalog", result, report(result), catalogChart(result));
     return 0;
   },
 };

@@ -1,5 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import * as path from "node:path";
+import { readFile } from "node:fs/promises";
 import { Writable } from "node:stream";
 import type Docker from "dockerode";
 import { type Command, type Context, readOptions } from "../commands/command";
@@ -7,15 +6,14 @@ import { prepareMachine } from "../commands/prepare";
 import { packProject } from "../commands/python-checks";
 import { removeContainer } from "../commands/stack-containers";
 import { bytes, table } from "../commands/table";
-import { projectFolder, UserError } from "../toolchain/index";
+import { UserError } from "../toolchain/index";
 import { ingestChart } from "./ingest-chart";
+import { publish, resultFile } from "./results";
 
 const usage = `npm run bench:ingest                       what a batch costs by the size of its table, and what many days at once
 npm run bench:ingest -- --rows 100000,1000000     tables of these sizes; none: 0
 npm run bench:ingest -- --backfill 5000000        rows of the many days; none: 0`;
 
-const resultFile = path.join(projectFolder, "bench", "results", "ingest.json");
-const chartFile = path.join(projectFolder, "docs", "bench", "ingest.svg");
 const workplace = "/tmp/bench-work";
 const label = "lakestack.bench";
 
@@ -164,15 +162,11 @@ export const command: Command = {
     }
     const measured = await benchmark(context, values);
     // What was not measured now stays as it was.
-    const earlier = JSON.parse(await readFile(resultFile, "utf8").catch(() => "{}")) as Partial<Result>;
+    const earlier = JSON.parse(
+      await readFile(resultFile("ingest"), "utf8").catch(() => "{}"),
+    ) as Partial<Result>;
     const result: Result = { results: [], ...earlier, ...measured };
-    await mkdir(path.dirname(resultFile), { recursive: true });
-    await mkdir(path.dirname(chartFile), { recursive: true });
-    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
-    await writeFile(chartFile, ingestChart(result));
-    console.log(
-      `\n${report({ results: [], ...measured })}\n\nWritten to ${path.relative(projectFolder, resultFile)}`,
-    );
+    await publish("ingest", result, report({ results: [], ...measured }), ingestChart(result));
     return 0;
   },
 };

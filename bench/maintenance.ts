@@ -1,15 +1,12 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import * as os from "node:os";
-import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, type Context, readOptions, wholeNumber } from "../commands/command";
 import { table } from "../commands/table";
 import { query, type TrinoAccess } from "../commands/trino-query";
-import { projectFolder } from "../toolchain/index";
 import { type OwnStack, withOwnStack } from "./own-stack";
 import { daysOf, declareSources, putDays } from "./pipeline-data";
 import { PipelineRuns } from "./pipeline-runs";
-import { percentile, rounded } from "./statistics";
+import { type Machine, machine, publish } from "./results";
+import { median, rounded } from "./statistics";
 
 const usage = `npm run bench:maintenance [-- OPTIONS]     a table of many small batches before and after its maintenance, on a stack of its own
   --days 28         batches, one a day
@@ -17,7 +14,6 @@ const usage = `npm run bench:maintenance [-- OPTIONS]     a table of many small 
   --rounds 7        how often each query is asked, in turn with the same of the table as it was
   --keep            leave the stack up for the next benchmark`;
 
-const resultFile = path.join(projectFolder, "bench", "results", "maintenance.json");
 const source = "s1";
 const tableName = `iceberg.bench.${source}`;
 
@@ -38,7 +34,7 @@ export interface Asked {
 }
 
 export interface MaintenanceResult {
-  machine: { cores: number; memoryGiB: number };
+  machine: Machine;
   days: number;
   rows: number;
   rounds: number;
@@ -105,8 +101,8 @@ class MeasuredTable {
         seconds.before.push(before);
         seconds.after.push(after);
       }
-      const median = (values: number[]) => rounded(percentile(values, 0.5), 3);
-      asked.push({ query: name, before: median(seconds.before), after: median(seconds.after) });
+      const middle = (values: number[]) => rounded(median(values), 3);
+      asked.push({ query: name, before: middle(seconds.before), after: middle(seconds.after) });
     }
     return asked;
   }
@@ -214,15 +210,13 @@ export const command: Command = {
       context,
       values.keep,
       async (own): Promise<MaintenanceResult> => ({
-        machine: { cores: os.availableParallelism(), memoryGiB: Math.round(os.totalmem() / 2 ** 30) },
+        machine: machine(),
         ...size,
         ...(await measure(context, own, size)),
       }),
       { sourcesFile, airflowParallelism: 4 },
     );
-    await mkdir(path.dirname(resultFile), { recursive: true });
-    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
-    console.log(`\n${report(result)}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    await publish("maintenance", result, report(result));
     return 0;
   },
 };

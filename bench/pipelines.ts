@@ -1,20 +1,17 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import * as os from "node:os";
-import * as path from "node:path";
 import { type Command, type Context, readOptions, wholeNumber } from "../commands/command";
 import { table } from "../commands/table";
-import { projectFolder } from "../toolchain/index";
 import { type OwnStack, withOwnStack } from "./own-stack";
 import { brokenSource, daysOf, declareSources, putDays } from "./pipeline-data";
 import { PipelineRuns } from "./pipeline-runs";
-import { percentile, rounded } from "./statistics";
+import { type Machine, machine, publish } from "./results";
+import { median, rounded } from "./statistics";
 
 const usage = `npm run bench:pipelines [-- OPTIONS]     a small day, and eight sources due at once, on a stack of its own
   --days 5          small days, one after the other, of which the medians are told
   --rows 20000      rows of each of the eight sources
   --keep            leave the stack up for the next benchmark`;
 
-const resultFile = path.join(projectFolder, "bench", "results", "pipelines.json");
 const sources = Array.from({ length: 8 }, (_, index) => `s${index + 1}`);
 const smallDay = 1000;
 
@@ -49,7 +46,7 @@ export interface Eight {
 }
 
 export interface PipelinesResult {
-  machine: { cores: number; memoryGiB: number };
+  machine: Machine;
   rows: number;
   small: SmallDay[];
   eight: Eight[];
@@ -79,19 +76,13 @@ async function smallDays(context: Context, own: OwnStack, count: number): Promis
         cpu: (await own.cpuSeconds(services)) - before,
       });
     }
-    const median = (part: keyof Omit<SmallDay, "way">) =>
-      rounded(
-        percentile(
-          measured.map((each) => each[part]),
-          0.5,
-        ),
-      );
+    const middle = (part: keyof Omit<SmallDay, "way">) => rounded(median(measured.map((each) => each[part])));
     const result = {
       way,
-      seconds: median("seconds"),
-      delay: median("delay"),
-      spark: median("spark"),
-      cpu: median("cpu"),
+      seconds: middle("seconds"),
+      delay: middle("delay"),
+      spark: middle("spark"),
+      cpu: middle("cpu"),
     };
     task.done(`${result.seconds} s each`);
     results.push(result);
@@ -184,16 +175,14 @@ export const command: Command = {
       context,
       values.keep,
       async (own): Promise<PipelinesResult> => ({
-        machine: { cores: os.availableParallelism(), memoryGiB: Math.round(os.totalmem() / 2 ** 30) },
+        machine: machine(),
         rows,
         small: await smallDays(context, own, days),
         eight: await eightSources(context, own, rows),
       }),
       { sourcesFile, sparkWorkers: 2 },
     );
-    await mkdir(path.dirname(resultFile), { recursive: true });
-    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
-    console.log(`\n${report(result)}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    await publish("pipelines", result, report(result));
     return 0;
   },
 };

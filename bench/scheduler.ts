@@ -1,5 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import * as os from "node:os";
+import { readFile } from "node:fs/promises";
 import * as path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,16 +9,15 @@ import { awaitTables } from "../commands/pipelines";
 import { table } from "../commands/table";
 import { projectFolder, UserError } from "../toolchain/index";
 import { type OwnStack, withOwnStack } from "./own-stack";
+import { type Machine, machine, publish } from "./results";
 import { schedulerChart } from "./scheduler-chart";
-import { percentile, rounded } from "./statistics";
+import { median, rounded } from "./statistics";
 
 const usage = `npm run bench:scheduler [-- OPTIONS]     tasks a second, on a stack of its own that is removed afterwards
   --settings 1x1,1x2,1x4,1x8     schedulers, and tasks that each runs at a time; the first is the baseline
   --tasks 40                     tasks of the run that is measured
   --keep                         leave the stack up for the next benchmark`;
 
-const resultFile = path.join(projectFolder, "bench", "results", "scheduler.json");
-const chartFile = path.join(projectFolder, "docs", "bench", "scheduler.svg");
 const dagFile = path.join(projectFolder, "bench", "scheduler_dags.py");
 const dagFolder = "/opt/airflow/dags";
 
@@ -40,7 +38,7 @@ export interface SchedulerMeasurement {
 }
 
 export interface SchedulerResult {
-  machine: { cores: number; memoryGiB: number };
+  machine: Machine;
   tasks: number;
   results: SchedulerMeasurement[];
 }
@@ -82,8 +80,7 @@ async function benchmark(
     task.done(`${measured.tasksPerSecond} tasks a second`);
     results.push(measured);
   }
-  const machine = { cores: os.availableParallelism(), memoryGiB: Math.round(os.totalmem() / 2 ** 30) };
-  return { machine, tasks, results };
+  return { machine: machine(), tasks, results };
 }
 
 /** Puts the DAGs into a container's folder. They are nowhere else, and go with the container. */
@@ -131,14 +128,14 @@ async function measure(
   const seconds =
     Math.max(...times.map(({ ended }) => ended)) - Math.min(...times.map(({ queued }) => queued));
   const each = (part: keyof typeof before) => rounded((after[part] - before[part]) / tasks, 3);
-  const median = (values: number[]) => rounded(percentile(values, 0.5), 2);
+  const middle = (values: number[]) => rounded(median(values), 2);
   return {
     schedulers,
     parallelism,
     seconds: rounded(seconds),
     tasksPerSecond: rounded(tasks / seconds, 2),
-    run: median(times.map(({ started, ended }) => ended - started)),
-    delay: { median: median(delays), most: rounded(Math.max(...delays), 2) },
+    run: middle(times.map(({ started, ended }) => ended - started)),
+    delay: { median: middle(delays), most: rounded(Math.max(...delays), 2) },
     cpu: { scheduler: each("scheduler"), api: each("api"), database: each("database") },
   };
 }
@@ -229,10 +226,7 @@ export const command: Command = {
     const result = await withOwnStack(context, values.keep, (own) =>
       benchmark(context, own, settings, tasks),
     );
-    await mkdir(path.dirname(chartFile), { recursive: true });
-    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
-    await writeFile(chartFile, schedulerChart(result));
-    console.log(`\n${report(result)}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    await publish("scheduler", result, report(result), schedulerChart(result));
     return 0;
   },
 };

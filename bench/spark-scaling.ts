@@ -1,16 +1,15 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import * as os from "node:os";
-import * as path from "node:path";
 import { bringUpCluster } from "../commands/cluster";
 import { type Command, type Context, readOptions } from "../commands/command";
 import { prebuildImages } from "../commands/prebuild";
 import { removeImages } from "../commands/stack-images";
 import { table } from "../commands/table";
 import { clusterSettings, clusterStatus, destroyCluster, loadImages } from "../toolchain/cluster/index";
-import { dockerClient, ensureBaseImage, ensureDocker, projectFolder, UserError } from "../toolchain/index";
+import { dockerClient, ensureBaseImage, ensureDocker, UserError } from "../toolchain/index";
+import { type Machine, machine, publish } from "./results";
 import { namespace, Node } from "./spark-scaling-node";
 import { type Mode, modes, objects } from "./spark-scaling-objects";
-import { percentile, rounded } from "./statistics";
+import { median, rounded } from "./statistics";
 
 const usage = `npm run bench:spark-scaling [-- OPTIONS]     Spark's workers under an autoscaler, and Spark's own Kubernetes scheduler
   --rounds 3         how often each is measured
@@ -19,7 +18,6 @@ const usage = `npm run bench:spark-scaling [-- OPTIONS]     Spark's workers unde
   --jobs 4           jobs that are submitted at once
   --keep             leave a cluster up that was made for this`;
 
-const resultFile = path.join(projectFolder, "bench", "results", "spark-scaling.json");
 const stack = "bench-spark";
 
 /** Jobs that were submitted at the same moment, with no other about. Seconds count from there. */
@@ -39,7 +37,7 @@ export interface SparkScalingMeasurement {
 }
 
 export interface SparkScalingResult {
-  machine: { cores: number; memoryGiB: number; load: number };
+  machine: Machine & { load: number };
   rows: number;
   tasks: number;
   /** What the master and one worker hold while nothing is to do. */
@@ -155,15 +153,9 @@ async function onCluster(
   }
   task.done(`${results.length} measurements`);
   const { rows, tasks } = options;
-  const machine = {
-    cores: os.availableParallelism(),
-    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-    load: rounded(os.loadavg()[2] ?? Number.NaN),
-  };
-  return { machine, rows, tasks, idle, results };
+  const load = rounded(os.loadavg()[2] ?? Number.NaN);
+  return { machine: { ...machine(), load }, rows, tasks, idle, results };
 }
-
-const median = (values: number[]) => percentile(values, 0.5);
 
 /** Medians over the rounds, and each in proportion to the workers'. */
 export function report({ results }: Pick<SparkScalingResult, "results">): string {
@@ -214,11 +206,9 @@ export const command: Command = {
       jobs: number("jobs", 4),
     };
     const result = await benchmark(context, options, values.keep);
-    await mkdir(path.dirname(resultFile), { recursive: true });
-    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
     const { memoryMiB, milliCores } = result.idle;
-    console.log(`\n${report(result)}\n\nIdle, master and worker hold ${memoryMiB} MiB and ${milliCores}m.`);
-    console.log(`Written to ${path.relative(projectFolder, resultFile)}`);
+    const idle = `Idle, master and worker hold ${memoryMiB} MiB and ${milliCores}m.`;
+    await publish("spark-scaling", result, `${report(result)}\n\n${idle}`);
     return 0;
   },
 };

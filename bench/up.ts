@@ -1,7 +1,4 @@
 import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
-import * as os from "node:os";
-import * as path from "node:path";
 import { promisify } from "node:util";
 import { type Command, type Context, readOptions } from "../commands/command";
 import { runDown } from "../commands/down";
@@ -14,15 +11,16 @@ import { countRows } from "../commands/trino-query";
 import { runUp } from "../commands/up";
 import { dockerClient, ensurePulumi, projectFolder } from "../toolchain/index";
 import { type DeclaredContainer, startPlain } from "./plain-containers";
+import { type Machine, machine, publish } from "./results";
+import { median, rounded } from "./statistics";
 
 const usage = `npm run bench:up [-- --rounds 3]     times up, from what this machine has; the stack is up when it ends`;
 
 const run = promisify(execFile);
-const resultFile = path.join(projectFolder, "bench", "results", "up.json");
 
 /** All times in seconds. */
 interface Result {
-  machine: { cores: number; memoryGiB: number; node: string };
+  machine: Machine;
   /** The whole `npm run up` with which the benchmark begins, by phase. A first one only where nothing was reused. */
   firstUp: { phases: Record<string, number>; total: number };
   /** From no containers to a query answered, images and volumes being there. */
@@ -83,15 +81,11 @@ async function benchmark(context: Context, rounds: number): Promise<Result> {
   }
   progress.done();
   return {
-    machine: {
-      cores: os.availableParallelism(),
-      memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-      node: process.version,
-    },
+    machine: machine(),
     firstUp: inSeconds(first.phases.all),
     containersToQuery: viaPulumi,
     plainToQuery: viaPlain,
-    ratioToPlain: round2(median(viaPulumi) / median(viaPlain)),
+    ratioToPlain: rounded(median(viaPulumi) / median(viaPlain), 2),
     unchangedUp: unchanged,
   };
 }
@@ -136,21 +130,18 @@ const trinoAccess = ({ trinoUrl, trinoUser, trinoPassword, caCertificate }: Stac
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
-  return round2((performance.now() - start) / 1000);
+  return rounded((performance.now() - start) / 1000, 2);
 }
 
 function inSeconds(phases: readonly Phase[]): Result["firstUp"] {
-  const parts = phases.map(({ name, milliseconds }) => [name, round2(milliseconds / 1000)] as const);
-  return { phases: Object.fromEntries(parts), total: round2(parts.reduce((sum, [, time]) => sum + time, 0)) };
-}
-
-const round2 = (value: number) => Math.round(value * 100) / 100;
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+  const parts = phases.map(({ name, milliseconds }) => [name, rounded(milliseconds / 1000, 2)] as const);
+  return {
+    phases: Object.fromEntries(parts),
+    total: rounded(
+      parts.reduce((sum, [, time]) => sum + time, 0),
+      2,
+    ),
+  };
 }
 
 function report(result: Result): string {
@@ -183,9 +174,7 @@ export const command: Command = {
   async run(args, context) {
     const { values } = readOptions(usage, args, { rounds: { type: "string", default: "3" } });
     const result = await benchmark(context, Math.max(1, Number(values.rounds) || 3));
-    await mkdir(path.dirname(resultFile), { recursive: true });
-    await writeFile(resultFile, `${JSON.stringify(result, undefined, 2)}\n`);
-    console.log(`\n${report(result)}\n\nWritten to ${path.relative(projectFolder, resultFile)}`);
+    await publish("up", result, report(result));
     return 0;
   },
 };
