@@ -57,6 +57,9 @@ export const trinoUrl = `https://${published(8443)}`;
 
 /** A machine, a cluster with the images, and a configured stack. */
 export class Lakehouse {
+  /** Kept from one run of pulumi to the next: to tell them takes seconds, in which a query that is waited for may end. */
+  private known: StackOutputs | undefined;
+
   private constructor(
     private readonly environment: Record<string, string>,
     readonly checksImage: string,
@@ -92,9 +95,17 @@ export class Lakehouse {
   }
 
   startPulumi(...args: string[]): Running {
-    return start("pulumi", [...args, "--stack", stackName, "--non-interactive", "--color", "never"], {
-      env: { ...process.env, ...this.environment },
-    });
+    const running = start(
+      "pulumi",
+      [...args, "--stack", stackName, "--non-interactive", "--color", "never"],
+      {
+        env: { ...process.env, ...this.environment },
+      },
+    );
+    const forget = () => (this.known = undefined);
+    forget();
+    void running.finished.then(forget, forget);
+    return running;
   }
 
   async pulumi(...args: string[]): Promise<Finished> {
@@ -102,7 +113,7 @@ export class Lakehouse {
   }
 
   async outputs(): Promise<StackOutputs> {
-    return stackOutputs(await this.cli().outputs());
+    return (this.known ??= stackOutputs(await this.cli().outputs()));
   }
 
   /** An output that only stacks on a cluster have. */

@@ -3,12 +3,11 @@ import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { succeeded, trigger } from "./airflow";
 import { container, execute, healthy, logs, restart } from "./docker";
-import { keptSecrets, npmRun, outputs } from "./lakestack";
+import { keptSecrets, type Login, npmRun, outputs } from "./lakestack";
 import { asRoot, asUser } from "./object-store";
 import { query } from "./trino";
 import { until } from "./until";
 import { addUser, queryAs } from "./users";
-import type { Login } from "./users";
 
 /** By which all that is done here is found again. */
 const mark = `audit-${randomUUID().slice(0, 8)}`;

@@ -4,12 +4,20 @@ import type { SecretValues } from "../../infra/secrets";
 import { expectSuccess, type Finished, type Running, start, type StartOptions } from "./processes";
 import { stackName } from "./stack";
 
+/** Somebody who can log in to Trino. */
+export interface Login {
+  name: string;
+  password: string;
+}
+
 declare module "vitest" {
   // What the set-up hands to the tests.
   interface ProvidedContext {
     /** Environment in which npm's commands and pulumi work on the tests' stack. */
     environment: Record<string, string>;
     outputs: StackOutputs;
+    /** Users whom the configuration declares before the stack is up. */
+    people: { analyst: Login; etl: Login };
     /** Image with a Java compiler, the JDBC driver and trino-cli. */
     checksImage: string;
     /** Image of an OpenID Connect server. */

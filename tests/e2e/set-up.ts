@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import type { TestProject } from "vitest/node";
 import { prepareMachine } from "../../commands/prepare";
 import { PulumiCli } from "../../commands/pulumi-cli";
+import { Settings } from "../../commands/settings";
 import { stackOutputs } from "../../commands/stack-outputs";
+import { UserStore } from "../../commands/user-store";
 import { ensureDocker } from "../../toolchain/docker-engine";
 import { projectFolder } from "../../toolchain/project";
 import { terminalReporter } from "../../toolchain/progress";
@@ -28,16 +30,31 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const signal = new AbortController().signal;
   const { tools, images } = await prepareMachine({ stack: stackName, reporter, signal, forTests: true });
   const environment = { ...stackEnvironment, ...tools.env };
+  const cli = new PulumiCli(stackName, environment, signal);
+  const people = await declarePeople(cli);
   const running = start("npm", ["run", "-s", "up"], { env: { ...process.env, ...environment } });
   running.child.stderr?.pipe(process.stderr);
   const up = expectSuccess("The first npm run up", await running.finished);
   console.log(`${up.stdout}\nThe stack ${stackName} was up after ${up.seconds.toFixed(0)} s.`);
 
   project.provide("environment", environment);
-  project.provide("outputs", stackOutputs(await new PulumiCli(stackName, environment, signal).outputs()));
+  project.provide("outputs", stackOutputs(await cli.outputs()));
+  project.provide("people", people);
   project.provide("checksImage", images.get("checks") ?? "");
   project.provide("keycloakImage", images.get("keycloak") ?? "");
   return tearDown;
+}
+
+/** Declares users of the stack before its first `up`, so that no test has to wait until Trino is told of them. */
+async function declarePeople(cli: PulumiCli) {
+  if ((await cli.state()) === undefined) await cli.create();
+  const store = await UserStore.open(cli, await Settings.read(stackName));
+  const declare = async (name: string, role: string) => {
+    const isKnown = store.list().some((user) => user.name === name);
+    const password = await (isKnown ? store.changePassword(name) : store.add(name, role));
+    return { name, password };
+  };
+  return { analyst: await declare("dora.k", "analyst"), etl: await declare("loader", "etl") };
 }
 
 /** Takes away what there is of the stack; also of one that an earlier run left because it was killed. */

@@ -1,17 +1,15 @@
 import { query as queryAt } from "../../commands/trino-query";
-import { npmRun, outputs } from "./lakestack";
+import { inject } from "vitest";
+import { type Login, npmRun, outputs } from "./lakestack";
 
-/** Somebody who can log in to Trino. */
-export interface Login {
-  name: string;
-  password: string;
-}
+/** Users whom the stack has had from its first `up`, an analyst and one of the role etl. Nobody changes them. */
+export const { analyst, etl } = inject("people");
 
 /** The password that `npm run user` printed, on a line of its own. */
-export const printedPassword = (stdout: string) =>
+const printedPassword = (stdout: string) =>
   /^ {2}([A-Za-z0-9]{24})$/m.exec(stdout)?.[1] ?? "none was printed";
 
-/** Lets somebody in, as an administrator does. */
+/** Lets somebody in, as an administrator does. Trino is told by an update of its own, so it takes a while. */
 export async function addUser(name: string, role: string): Promise<Login> {
   const { stdout } = await npmRun("user", "add", name, "--role", role);
   return { name, password: printedPassword(stdout) };
