@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../e2e/until";
 import { kubectl } from "./cluster";
-import { inNamespace, isReady, Lakehouse, pods } from "./lakehouse";
+import { inNamespace, isReady, Lakehouse, nodeName, pods } from "./lakehouse";
 
 let lakehouse: Lakehouse;
 let node: string;
 
 beforeAll(async () => {
   lakehouse = await Lakehouse.prepare();
-  node = (await kubectl(["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"])).trim();
+  node = await nodeName();
 });
 
 afterAll(async () => {

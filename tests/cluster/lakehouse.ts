@@ -166,5 +166,9 @@ export const isReady = ({ metadata, status }: Pod) =>
   metadata.deletionTimestamp === undefined &&
   (status.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True");
 
+/** Name of the cluster's one node. */
+export const nodeName = async () =>
+  (await kubectl(["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"])).trim();
+
 /** kubectl in the stack's namespace. */
 export const inNamespace = (...args: string[]) => kubectl(["--namespace", namespace, ...args]);
