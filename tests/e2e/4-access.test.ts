@@ -259,11 +259,11 @@ describe("limits", () => {
         const { RUNNING = 0, QUEUED = 0 } = await states();
         return RUNNING === 3 && QUEUED === 2;
       });
-      const start = performance.now();
       expect(await asWriter("SELECT count(*) > 0 FROM iceberg.newtral.media")).toEqual([[true]]);
-      const seconds = (performance.now() - start) / 1000;
-      console.log(`A query of the pipelines' role beside three runaway ones: ${seconds.toFixed(1)} s`);
-      expect(seconds).toBeLessThan(30);
+      expect(await states(), "what is asked beside them is answered before they end").toEqual({
+        RUNNING: 3,
+        QUEUED: 2,
+      });
     } finally {
       await until("they are ended", 60, async () => {
         const left = await query(

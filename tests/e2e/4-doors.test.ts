@@ -70,7 +70,7 @@ test("what a database tool asks the driver for is answered, and an analyst sees 
   const lines = output.trim().split("\n");
   const of = (call: string) =>
     lines.filter((line) => line.startsWith(`${call} `)).map((line) => line.slice(call.length + 1));
-  expect(of("user")).toEqual(["eva"]);
+  expect(of("user")).toEqual([analyst.name]);
   expect(of("product")[0]).toMatch(/^Trino \d+/);
   expect(of("catalog").sort()).toEqual(["iceberg", "system"]);
   expect(of("schemalike")).toEqual(["newtral"]);
