@@ -144,10 +144,11 @@ describe("the engine", () => {
     else expect(version).toBe(`v${versions.pulumi}`);
   });
 
-  it("is there at once when it was there before", async () => {
-    const started = Date.now();
-    expect(await ensurePulumi(terminalReporter())).toEqual(tools);
-    expect(Date.now() - started).toBeLessThan(3000);
+  it("is neither built nor downloaded when it was there before", async () => {
+    let told = "";
+    const reporter = terminalReporter({ write: (text) => (told += text) });
+    expect(await ensurePulumi(reporter)).toEqual(tools);
+    expect(told).not.toContain("Pulumi");
   });
 
   it("knows the plugins that the program's packages need", async () => {
@@ -251,7 +252,7 @@ describe("resources", () => {
 });
 
 describe("an interrupt", () => {
-  it("ends an update within seconds, leaves no process behind, and the next update goes on", async () => {
+  it("ends an update, leaves no process behind, and the next update goes on", async () => {
     const made = path.join(folder, "made.txt");
     const waiting = `${textFile}
       new TextFile("made", { path: ${JSON.stringify(made)}, text: "x" });
@@ -261,12 +262,10 @@ describe("an interrupt", () => {
     await until(() => existsSync(made));
     expect(processes().length).toBeGreaterThan(0);
 
-    const interrupted = Date.now();
     child.kill("SIGINT");
     const { code, output } = await finished;
     expect(code).not.toBe(0);
     expect(output).toContain("cancel");
-    expect(Date.now() - interrupted).toBeLessThan(10_000);
     await until(() => processes().length === 0);
 
     program(`${waiting} "done";`);
