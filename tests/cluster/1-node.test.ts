@@ -64,9 +64,11 @@ describe("the cluster", () => {
     expect(statSync(up.kubeconfig).mode & 0o777).toBe(0o600);
   });
 
-  it("asked for again is the one that runs", async () => {
+  it("asked for again costs no more than a look", async () => {
     const { State: before } = await node.inspect();
+    const start = performance.now();
     await cluster();
+    expect(performance.now() - start).toBeLessThan(10_000);
     expect((await node.inspect()).State.StartedAt).toBe(before.StartedAt);
   });
 

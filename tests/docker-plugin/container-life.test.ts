@@ -185,6 +185,7 @@ describe("a container that fails", () => {
     const impatient = new Harness(new DockerProvider());
     const healthcheck = { tests: ["CMD", "sh", "-c", "exit 1"], interval: "1s" };
     const inputs = sleeper(imageId, { healthcheck, wait: true, waitTimeout: 60 });
+    const started = Date.now();
     const creation = impatient.create(CONTAINER, inputs).catch((error: unknown) => error);
     while (!impatient.messages.some((line) => line.includes("waiting until"))) {
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -195,6 +196,7 @@ describe("a container that fails", () => {
       id: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
       outputs: expect.objectContaining({ image: imageId }) as object,
     });
+    expect(Date.now() - started).toBeLessThan(10_000);
   });
 });
 

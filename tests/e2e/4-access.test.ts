@@ -10,7 +10,7 @@ import { command, type Login, npmRun, outputs, pulumi, shell } from "./lakestack
 import { configFile, stackName } from "./stack";
 import { query, value } from "./trino";
 import { until } from "./until";
-import { addUser, analyst, etl, queryAs } from "./users";
+import { addUser, analyst, etl, printedPassword, queryAs } from "./users";
 
 /** Which Trino it is, and since when it runs. */
 let trinoBefore: unknown;
@@ -52,13 +52,15 @@ describe("npm run user", () => {
     expect(await trinoNow()).toEqual(trinoBefore);
   });
 
-  test("a new password, from standard input, is in effect at once, and the old one no longer", async () => {
+  test("a new password is in effect at once, and the old one no longer; it may come from standard input", async () => {
     const line = `printf '%s\\n' "$NEW" | npm run -s user -- passwd guest --password-stdin`;
     const { stdout } = await shell(`NEW='a pass phrase: of mine' && ${line}`);
     expect(stdout).not.toContain("pass phrase");
     expect(await queryAs({ ...guest, password: "a pass phrase: of mine" }, "SELECT 1")).toEqual([[1]]);
     await expect(queryAs(guest, "SELECT 1")).rejects.toThrow(/Access Denied|401/);
-    guest = { ...guest, password: "a pass phrase: of mine" };
+    guest = { ...guest, password: printedPassword((await npmRun("user", "passwd", "guest")).stdout) };
+    expect(await queryAs(guest, "SELECT current_user")).toEqual([["guest"]]);
+    expect(await trinoNow()).toEqual(trinoBefore);
   });
 
   test("who is removed is out at once", async () => {

@@ -301,8 +301,10 @@ test("a wait that is cancelled ends at once, and leaves the object in the state"
   setTimeout(() => {
     impatient.provider.cancel();
   }, 1500);
+  const started = Date.now();
   const error = (await creating.catch((reason: unknown) => reason)) as IncompleteError;
   expect(error).toBeInstanceOf(IncompleteError);
   expect(error.message).toMatch(/cancelled/);
   expect(error.id).toBe(`${namespace}/cancelled`);
+  expect(Date.now() - started).toBeLessThan(4000);
 });

@@ -252,7 +252,7 @@ describe("resources", () => {
 });
 
 describe("an interrupt", () => {
-  it("ends an update, leaves no process behind, and the next update goes on", async () => {
+  it("ends an update within seconds, leaves no process behind, and the next update goes on", async () => {
     const made = path.join(folder, "made.txt");
     const waiting = `${textFile}
       new TextFile("made", { path: ${JSON.stringify(made)}, text: "x" });
@@ -262,10 +262,12 @@ describe("an interrupt", () => {
     await until(() => existsSync(made));
     expect(processes().length).toBeGreaterThan(0);
 
+    const interrupted = Date.now();
     child.kill("SIGINT");
     const { code, output } = await finished;
     expect(code).not.toBe(0);
     expect(output).toContain("cancel");
+    expect(Date.now() - interrupted).toBeLessThan(10_000);
     await until(() => processes().length === 0);
 
     program(`${waiting} "done";`);

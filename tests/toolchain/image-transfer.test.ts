@@ -55,7 +55,9 @@ describe("a saved image", () => {
 
 describe("a pull", () => {
   it("is given up at once if the registry cannot be reached", async () => {
+    const started = Date.now();
     expect(await pullImage(docker, "127.0.0.1:1/none:1", task, undefined)).toContain("refused");
+    expect(Date.now() - started).toBeLessThan(5000);
   });
 
   it("is given up after 15 seconds if the registry stays silent", async () => {
@@ -65,10 +67,12 @@ describe("a pull", () => {
         resolve((silent.address() as net.AddressInfo).port);
       });
     });
+    const started = Date.now();
     try {
       expect(await pullImage(docker, `127.0.0.1:${port}/none:1`, task, undefined)).toBe(
         "no answer within 15 seconds",
       );
+      expect(Date.now() - started).toBeLessThan(17_000);
     } finally {
       silent.close();
     }
