@@ -57,21 +57,35 @@ export interface DataVolume {
   borrowed?: boolean;
 }
 
-/** How the platform learns that the service answers. The command runs inside the container. */
+/** A page of the service's own, over HTTP: a status below 400 is a yes. The image has curl, for platforms that cannot ask. */
+export interface Page {
+  port: number;
+  path: string;
+  /** The page is behind TLS. Whose certificate it is does not matter: that is asked from inside. */
+  tls?: boolean;
+}
+
+/** What is asked of a service: a page, or a command in exec form inside the container, of which exit code 0 is a yes. */
+export type Question = Page | string[];
+
+/** How the platform learns that the service answers. */
 export interface HealthCheck {
-  /** Exec form; exit code 0 means that the service itself answered. */
-  command: string[];
-  /** Seconds between two checks. Default 5: a shorter time lets the next service start sooner, and costs more for ever. */
+  /** Whether the service itself answers. A page costs a cluster nothing; a command is a process each time. */
+  ready: Question;
+  /**
+   * Seconds between two checks. Default 10 on a laptop: a shorter time lets the next service start sooner, and costs
+   * more for ever. A cluster asks every 5 until the service has started, and then less often.
+   */
   intervalSeconds?: number;
   /** Seconds after which one check has failed. Default 5. */
   timeoutSeconds?: number;
   /** Seconds that the service may take to answer for the first time. Default 120. */
   startSeconds?: number;
   /**
-   * Asked in place of `command` when the question is whether only a restart helps: for a service whose `command` also
-   * fails while it merely waits for another. False: nothing that can be asked tells. Default: `command`.
+   * Asked in place of `ready` when the question is whether only a restart helps: for a service that is also not ready
+   * while it merely waits for another. False: nothing that can be asked tells. Default: `ready`.
    */
-  alive?: string[] | false;
+  alive?: Question | false;
 }
 
 /** What a workload may use. */

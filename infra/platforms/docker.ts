@@ -2,7 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { callersOf, connectedPairs } from "../connections";
 import type { Deployment, Platform } from "../platform";
-import { type HealthCheck, liveFolders, type RenderedFile, type Workload } from "../workload";
+import { type HealthCheck, liveFolders, type Question, type RenderedFile, type Workload } from "../workload";
 import { fewestNetworks } from "./docker/networks";
 import type { Members } from "./docker/networks";
 
@@ -232,8 +232,8 @@ function health(check: HealthCheck): Pick<docker.ContainerArgs, "healthcheck" | 
   const start = check.startSeconds ?? 120;
   return {
     healthcheck: {
-      tests: ["CMD", ...check.command],
-      interval: goDuration(check.intervalSeconds ?? 5),
+      tests: ["CMD", ...asCommand(check.ready)],
+      interval: goDuration(check.intervalSeconds ?? 10),
       timeout: goDuration(check.timeoutSeconds ?? 5),
       startPeriod: goDuration(start),
       retries: 3,
@@ -241,4 +241,12 @@ function health(check: HealthCheck): Pick<docker.ContainerArgs, "healthcheck" | 
     wait: true,
     waitTimeout: start + 60,
   };
+}
+
+/** Docker knows commands only. */
+function asCommand(question: Question): string[] {
+  if (Array.isArray(question)) return question;
+  const { port, path, tls } = question;
+  const [scheme, options] = tls ? ["https", ["--insecure"]] : ["http", []];
+  return ["curl", "-fsS", ...options, "-o", "/dev/null", `${scheme}://127.0.0.1:${port}${path}`];
 }

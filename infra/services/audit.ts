@@ -59,7 +59,7 @@ export class Audit extends pulumi.ComponentResource {
         files: files(args),
         ports: [{ name: "http", port }],
         volumes: [{ name: auditKeeper, path: folder, sizeGiB: 5 }],
-        health: { command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${port}/health`] },
+        health: { ready: { port, path: "/health" } },
         resources: { memoryMiB: 128 },
       },
       this,

@@ -67,9 +67,9 @@ export class Catalog extends pulumi.ComponentResource {
         ports: [{ name: "iceberg", port, publish: args.port }],
         replicas: args.replicas,
         health: {
-          command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${managementPort}/q/health/ready`],
+          ready: { port: managementPort, path: "/q/health/ready" },
           // Ready it is with its database only.
-          alive: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${managementPort}/q/health/live`],
+          alive: { port: managementPort, path: "/q/health/live" },
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },

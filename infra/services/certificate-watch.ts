@@ -42,7 +42,7 @@ export class CertificateWatch extends pulumi.ComponentResource {
         ],
         health: {
           // It has had an answer since before the last one was due.
-          command: ["/bin/bash", "-c", "[[ -n $(find /tmp/answered -mmin -125) ]]"],
+          ready: ["/bin/bash", "-c", "[[ -n $(find /tmp/answered -mmin -125) ]]"],
           intervalSeconds: 60,
           // Its restart would not mend Trino.
           alive: false,

@@ -70,9 +70,7 @@ export class Database extends pulumi.ComponentResource implements DatabaseAccess
         volumes: [{ name: "database", path: "/var/lib/postgresql/data", sizeGiB: args.sizeGiB }],
         // Its socket.
         scratch: ["/run/postgresql"],
-        health: {
-          command: ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "airflow"],
-        },
+        health: { ready: ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "airflow"] },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
         stopGraceSeconds: 60,
       },

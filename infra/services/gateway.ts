@@ -50,13 +50,8 @@ export class Gateway extends pulumi.ComponentResource {
         command: ["/bin/bash", program, configurationFile, `${folder}/${certificateFile.name}`],
         files: files(args),
         ports: [{ name: "https", port, publish: args.port }],
-        health: {
-          // Through the door to the service. Its own certificate is for the names that clients use.
-          command: [
-            ...["curl", "-fsS", "--insecure", "-o", "/dev/null"],
-            `https://localhost:${port}${args.service.healthPath}`,
-          ],
-        },
+        // Through the door to the service. Its own certificate is for the names that clients use.
+        health: { ready: { port, path: args.service.healthPath, tls: true } },
         resources: { memoryMiB: 128 },
       },
       this,

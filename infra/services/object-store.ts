@@ -92,9 +92,7 @@ export class ObjectStore extends pulumi.ComponentResource implements ObjectStora
             : [{ name: "console", port: consolePort, publish: args.consolePort }]),
         ],
         volumes: [{ name: "object-store", path: "/data", sizeGiB: args.sizeGiB }],
-        health: {
-          command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${storePort}/minio/health/ready`],
-        },
+        health: { ready: { port: storePort, path: "/minio/health/ready" } },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },
       this,

@@ -130,10 +130,10 @@ export class Scheduler extends pulumi.ComponentResource {
         ],
         ports: [{ name: "http", port: apiPort, publish: args.port }],
         health: {
-          command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/monitor/health`],
+          ready: { port: apiPort, path: "/api/v2/monitor/health" },
           startSeconds: 240,
           // That one asks the database.
-          alive: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${apiPort}/api/v2/version`],
+          alive: { port: apiPort, path: "/api/v2/version" },
         },
         memoryMiB: args.memoryMiB.api,
       }),
@@ -158,7 +158,7 @@ export class Scheduler extends pulumi.ComponentResource {
         logs: "own",
         ownAddressVariable: sparkAddressVariable,
         health: {
-          command: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8974/health"],
+          ready: { port: 8974, path: "/health" },
           // Its heartbeat is in the database.
           alive: false,
         },
@@ -300,7 +300,7 @@ export class Scheduler extends pulumi.ComponentResource {
 /** Asks the API server for the heartbeat that a process without a door of its own leaves in the database. */
 function heartbeat(component: "dag_processor" | "triggerer"): Workload["health"] {
   return {
-    command: [
+    ready: [
       "/bin/sh",
       "-c",
       `curl -fsS http://${apiHost}:${apiPort}/api/v2/monitor/health | grep -Eq '"${component}": ?\\{"status": ?"healthy"'`,

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
 import type { Source } from "../sources";
-import type { Scale, Workload } from "../workload";
+import type { Page, Scale, Workload } from "../workload";
 import type { Catalog } from "./catalog";
 import { heapOf } from "./jvm";
 import type { ObjectStorage } from "./object-storage";
@@ -79,7 +79,7 @@ export class Spark extends pulumi.ComponentResource {
           { name: "rpc", port: 7077 },
           { name: "http", port: page, publish: args.masterPort },
         ],
-        health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${page}/json/`],
+        health: { port: page, path: "/json/" },
         memoryMiB: args.masterMemoryMiB,
       }),
       this,
@@ -113,7 +113,7 @@ export class Spark extends pulumi.ComponentResource {
             { name: "rpc", port: sparkPorts.worker },
             { name: "blocks", port: sparkPorts.executorBlocks, span: sparkPorts.span },
           ],
-          health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${page}/json/`],
+          health: { port: page, path: "/json/" },
           heapMiB: workerHeap,
           // The worker itself takes up to 400 MiB.
           memoryMiB: 400 + executors,
@@ -147,7 +147,7 @@ export class Spark extends pulumi.ComponentResource {
             .apply((options) => options.join(" ")),
         },
         ports: [{ name: "http", port: historyPort, publish: args.historyPort }],
-        health: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${historyPort}/api/v1/version`],
+        health: { port: historyPort, path: "/api/v1/version" },
         memoryMiB: args.historyMemoryMiB,
       }),
       this,
@@ -164,7 +164,7 @@ export class Spark extends pulumi.ComponentResource {
       arguments: string[];
       environment?: Workload["environment"];
       ports: Workload["ports"];
-      health: string[];
+      health: Page;
       memoryMiB: number;
       /** By the memory, if absent. */
       heapMiB?: number;
@@ -193,7 +193,7 @@ export class Spark extends pulumi.ComponentResource {
         { path: sparkDefaultsFile, content: this.defaults },
       ],
       ports: daemon.ports,
-      health: { command: daemon.health },
+      health: { ready: daemon.health },
       resources: { memoryMiB: daemon.memoryMiB },
     };
   }

@@ -127,7 +127,7 @@ export class Trino extends pulumi.ComponentResource {
         ],
         ownAddressVariable: args.workers === undefined ? undefined : nodeAddressVariable,
         health: {
-          command: [
+          ready: [
             "/bin/sh",
             "-c",
             // At the door that clients use, with the certificate checked as they check it.
@@ -135,6 +135,7 @@ export class Trino extends pulumi.ComponentResource {
               `openssl s_client -quiet -verify_return_error -verify_hostname localhost -CAfile ${etc}/ca.pem ` +
               `-connect localhost:${clientPort} 2>&1 | grep -q '"starting":false'`,
           ],
+          alive: { port: clientPort, path: "/v1/info", tls: true },
         },
         resources: { memoryMiB: args.memoryMiB, cpus: args.cpus },
       },
@@ -157,7 +158,7 @@ export class Trino extends pulumi.ComponentResource {
         files: this.workerFiles(args, workers),
         ports: [{ name: "internal", port: internalPort }],
         ownAddressVariable: nodeAddressVariable,
-        health: { command: askWhetherStarted },
+        health: { ready: askWhetherStarted, alive: { port: internalPort, path: "/v1/info" } },
         drain: ["/bin/bash", drainFile],
         stopGraceSeconds: workers.drainSeconds,
         resources: { memoryMiB: workers.memoryMiB, cpus: args.cpus },

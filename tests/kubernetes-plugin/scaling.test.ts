@@ -30,7 +30,7 @@ platform.deploy({
   image: ${JSON.stringify(image)},
   command: ["sh", "-c", "exec sleep 3600"],
   environment: { STEP: config.get("step") || "one" },
-  health: { command: ["true"] },
+  health: { ready: ["true"] },
   resources: { memoryMiB: 16 },
   stopGraceSeconds: 1,
   replicas,

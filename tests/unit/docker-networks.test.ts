@@ -130,7 +130,7 @@ describe("a workload that the connections do not name", () => {
         image: "image:1",
         command: ["serve"],
         ports: [{ name: "http", port: 80, publish: 8000 }],
-        health: { command: ["ask"] },
+        health: { ready: ["ask"] },
         resources: { memoryMiB: 10 },
       },
       new pulumi.ComponentResource("test:index:Service", "parent"),

@@ -13,7 +13,7 @@ const workload = (files: RenderedFile[]): Workload => ({
   image: "image:1",
   command: ["run"],
   files,
-  health: { command: ["check"] },
+  health: { ready: ["check"] },
   resources: { memoryMiB: 100 },
 });
 

@@ -25,6 +25,7 @@ import { serviceLogins } from "../../infra/services/database-access";
 import type {
   DataVolume,
   HealthCheck,
+  Page,
   Port,
   RenderedFile,
   Resources,
@@ -67,7 +68,7 @@ const base: Workload = {
   name: "service",
   image: "image:1",
   command: ["run"],
-  health: { command: ["check"] },
+  health: { ready: ["check"] },
   resources: { memoryMiB: 100 },
 };
 const port: Port = { name: "http", port: 80, publish: 1 };
@@ -112,11 +113,17 @@ const volumes: Words<DataVolume> = {
   borrowed: change({ volumes: [volume] }, { volumes: [{ ...volume, borrowed: true }] }),
 };
 const health: Words<HealthCheck> = {
-  command: add({ health: { command: ["ask"] } }),
+  ready: add({ health: { ready: ["ask"] } }),
   intervalSeconds: add({ health: { ...base.health, intervalSeconds: 40 } }),
   timeoutSeconds: add({ health: { ...base.health, timeoutSeconds: 40 } }),
   startSeconds: add({ health: { ...base.health, startSeconds: 999 } }),
   alive: add({ health: { ...base.health, alive: ["breathe"] } }),
+};
+const page: Page = { port: 80, path: "/health" };
+const pages: Words<Page> = {
+  port: change({ health: { ready: page } }, { health: { ready: { ...page, port: 81 } } }),
+  path: change({ health: { ready: page } }, { health: { ready: { ...page, path: "/" } } }),
+  tls: change({ health: { ready: page } }, { health: { ready: { ...page, tls: true } } }),
 };
 const resources: Words<Resources> = {
   memoryMiB: add({ resources: { memoryMiB: 200 } }),
@@ -135,8 +142,9 @@ const scale: Words<Scale> = {
 };
 
 const all: Record<string, Pair> = Object.fromEntries(
-  Object.entries({ "": words, ports, volumes, health, resources, files, scale }).flatMap(([group, pairs]) =>
-    Object.entries(pairs).map(([word, pair]) => [group === "" ? word : `${group}.${word}`, pair]),
+  Object.entries({ "": words, ports, volumes, health, pages, resources, files, scale }).flatMap(
+    ([group, pairs]) =>
+      Object.entries(pairs).map(([word, pair]) => [group === "" ? word : `${group}.${word}`, pair]),
   ),
 );
 

@@ -1,6 +1,6 @@
 import type * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { DataVolume, HealthCheck, Program, Resources, Workload } from "../../workload";
+import type { DataVolume, HealthCheck, Program, Question, Resources, Workload } from "../../workload";
 import { mostInstances } from "./availability";
 import { scratchFolders } from "./files";
 import type { MountedFiles } from "./files";
@@ -155,24 +155,34 @@ function resources(limits: Resources, requests: Requests): Container["resources"
 export function probes(
   check: HealthCheck,
 ): Pick<Container, "startupProbe" | "readinessProbe" | "livenessProbe"> {
-  const interval = check.intervalSeconds ?? 5;
-  const start = check.startSeconds ?? 120;
-  const alive = check.alive ?? check.command;
-  const probe = (periodSeconds: number, failureThreshold: number, command = check.command): Probe => ({
-    exec: { command },
-    periodSeconds,
-    // A check starts a process, for which a busy node takes its time.
-    timeoutSeconds: Math.max(10, check.timeoutSeconds ?? 5),
+  const { intervalSeconds = 5, startSeconds = 120, timeoutSeconds = 5, ready, alive = ready } = check;
+  const probe = (question: Question, periodSeconds: number, failureThreshold: number): Probe => ({
+    ...asked(question),
+    periodSeconds: Math.max(periodSeconds, intervalSeconds),
+    // A check may start a process, for which a busy node takes its time.
+    timeoutSeconds: Math.max(10, timeoutSeconds),
     failureThreshold,
   });
   return {
     // Twice the time that it has on a laptop: nodes are shared, and volumes are attached first.
-    startupProbe: probe(interval, Math.ceil((2 * start) / interval)),
-    readinessProbe: probe(Math.max(10, interval), 3),
+    startupProbe: probe(ready, 5, Math.ceil((2 * startSeconds) / intervalSeconds)),
+    readinessProbe: probe(ready, 10, 3),
     // Three minutes: a restart costs more than most faults that pass by themselves.
-    ...(alive === false ? {} : { livenessProbe: probe(Math.max(30, interval), 6, alive) }),
+    ...(alive === false ? {} : { livenessProbe: probe(alive, 30, 6) }),
   };
 }
+
+/** The kubelet asks for a page itself, at the pod's address: no policy keeps a node from its own pods. */
+const asked = (question: Question): Pick<Probe, "exec" | "httpGet"> =>
+  Array.isArray(question)
+    ? { exec: { command: question } }
+    : {
+        httpGet: {
+          port: question.port,
+          path: question.path,
+          scheme: question.tls ? "HTTPS" : "HTTP",
+        },
+      };
 
 /** Equal instances on different nodes and in different zones, as far as there are any. */
 function spread(workload: Workload, labels: Labels): PodSpec["topologySpreadConstraints"] {
