@@ -2,6 +2,7 @@ import * as cloudwatch from "@pulumi/aws/cloudwatch";
 import * as sns from "@pulumi/aws/sns";
 import * as pulumi from "@pulumi/pulumi";
 import type { Account } from "./account";
+import { toldBy } from "./alarm-lines";
 import { policyDocument } from "./policy-document";
 
 export interface AlarmsArgs {
@@ -42,15 +43,17 @@ interface LogMetric {
   value?: string;
 }
 
+/** The lines of a workload's pods that match, in CloudWatch's filter syntax. */
+const lines = (workload: string, text: string) =>
+  `{ $.kubernetes.pod_name = "${workload}*" && $.log = ${JSON.stringify(text)} }`;
+
 function logMetrics({ certificateDays }: AlarmsArgs): Record<string, LogMetric> {
   // CloudWatch's agent keeps what is in a line of JSON below this name, beside the line itself.
   const days = `$.log_processed.${certificateDays.field}`;
   return {
-    SchedulerLines: { pattern: `{ $.kubernetes.pod_name = "airflow-scheduler*" }` },
-    FailedRuns: {
-      pattern: `{ $.kubernetes.pod_name = "airflow-scheduler*" && $.log = "*Marking run*failed*" }`,
-    },
-    CatalogErrors: { pattern: `{ $.kubernetes.pod_name = "catalog*" && $.log = "* ERROR *" }` },
+    SchedulerHeartbeats: { pattern: lines("airflow-scheduler", toldBy.heartbeat) },
+    FailedRuns: { pattern: lines("airflow-scheduler", toldBy.failedRun) },
+    CatalogErrors: { pattern: lines("catalog", toldBy.catalogError) },
     TrinoCertificateDays: {
       pattern: `{ $.kubernetes.pod_name = "${certificateDays.workload}*" && ${days} = * }`,
       value: days,
@@ -145,10 +148,10 @@ function alarms(own: string, args: AlarmsArgs): Record<string, Alarm> {
   return {
     "scheduler-silent": {
       meaning:
-        "Airflow's scheduler has written nothing for ten minutes: no pipeline runs. kubectl logs deploy/airflow-scheduler",
+        "Airflow's scheduler has had no heartbeat for ten minutes: no pipeline runs. kubectl logs statefulset/airflow-scheduler",
       ...{
         namespace: own,
-        metric: "SchedulerLines",
+        metric: "SchedulerHeartbeats",
         statistic: "Sum",
         when: "LessThanThreshold",
         threshold: 1,

@@ -12,6 +12,8 @@ import {
   trigger,
   xcom,
 } from "./airflow";
+import { toldBy } from "../../infra/aws/alarm-lines";
+import { logs } from "./docker";
 import { put } from "./object-store";
 import { badObjects, idsOf, manifestOf, objectsOf } from "./sample-data";
 import { applications, historyUrl } from "./spark";
@@ -172,6 +174,18 @@ describe("a pipeline that is switched on runs at once for the day before, and fa
     return { log: (await taskLog(task)).join("\n"), day };
   }
 });
+
+test("the scheduler writes the lines that production's alarms hang on", async () => {
+  expect(await logs("airflow-scheduler")).toMatch(line(toldBy.heartbeat));
+  // The runs above have failed.
+  await until("a line about a failed run", 60, async () =>
+    line(toldBy.failedRun).test(await logs("airflow-scheduler")),
+  );
+});
+
+/** A line that matches CloudWatch's pattern, in which * is any text. */
+const line = (pattern: string) => new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`, "m");
+const escaped = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
 
 test("a rerun adds nothing", async () => {
   const [day = ""] = days;
