@@ -137,21 +137,65 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
     });
   }
   read.faults.push(...setElsewhere(config, Object.keys(sizes)));
+  read.faults.push(...doorsWithoutPlace(result));
   if (read.faults.length > 0) throw new ConfigError(read.faults);
   return result;
 }
 
-/** On AWS the size says what services may use: a key of its own for the same number would be ignored, so it is refused. */
+/** Settings of other platforms that AWS has no use for, and what says the same there. */
+const insteadOf: Record<string, string> = {
+  kubernetesContext: "the stack makes its own cluster",
+  storageClass: "the stack makes its own class of volumes",
+  imageRegistry: "images are in the account's own registry",
+  keepVolumes: "awsEphemeral says this",
+  ...{ trinoDoor: "awsTrinoDoor says this", airflowDoor: "awsAirflowDoor says this" },
+  ...{ trinoHosts: "awsDomain says this", airflowHost: "awsDomain says this" },
+  trinoSourceRanges: "awsDoorAllowList says this",
+  ...Object.fromEntries(
+    ["trinoIssuer", "trinoCertificateFile", "certificateIssuer", "ingressTlsSecret"].map((key) => [
+      key,
+      "awsCertificateArn, or awsZoneId, says which certificate the doors show",
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["ingressClass", "ingressNamespace", "objectStoreDoor", "objectStoreHost"].map((key) => [
+      key,
+      "doors are load balancers of AWS, and S3 has its own",
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["objectStoreEndpoint", "objectStoreRegion"].map((key) => [key, "the object store is S3 in awsRegion"]),
+  ),
+  warehouseBucket: "awsWarehouseBucket says this",
+  sourceBucket: "awsSourceBucket says this",
+  eventsBucket: "awsEventsBucket says this",
+  lineageBucket: "awsLineageBucket says this",
+  auditBucket: "awsAuditBucket says this",
+  databaseAddress: "the database is the stack's own RDS",
+};
+
+/** What would be ignored, is refused: settings of other platforms, and numbers that a size says. */
 function setElsewhere(config: pulumi.Config, sizeKeys: string[]): ConfigFault[] {
   const declared = (
     parse(readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: unknown }> }
   ).config;
-  return sizeKeys.flatMap((key) => {
+  const bySize = sizeKeys.map((key) => [key, "awsSize and awsOverrides say this"] as const);
+  return [...bySize, ...Object.entries(insteadOf)].flatMap(([key, instead]) => {
     const value = config.get(key);
     const usual = declared[key]?.default;
     if (declared[key] === undefined || value === undefined || value === String(usual)) return [];
-    return [{ key, value, expected: `${String(usual)}: on AWS, awsSize and awsOverrides say this` }];
+    const expected = usual === "" ? "nothing" : String(usual);
+    return [{ key, value, expected: `${expected}: on AWS, ${instead}` }];
   });
+}
+
+/** A public door stands in public subnets, and nobody but its owner knows those of an existing network. */
+function doorsWithoutPlace({ doors, network }: AwsConfig): ConfigFault[] {
+  const isPublic = [doors.trino, doors.airflow].includes("public");
+  if (!isPublic || network.kind === "new" || network.publicSubnetIds.length >= 2) return [];
+  const value = network.publicSubnetIds.join(",");
+  const expected = "two public subnets or more of the existing network, for the public doors";
+  return [{ key: "awsPublicSubnetIds", value, expected }];
 }
 
 function bucketName(read: AwsReader, key: string): string | undefined {

@@ -60,6 +60,31 @@ describe("the AWS settings", () => {
     );
   });
 
+  it.each([
+    ["trinoDoor", "load-balancer", "none: on AWS, awsTrinoDoor says this"],
+    ["sourceBucket", "acme-data", "source: on AWS, awsSourceBucket says this"],
+    ["databaseAddress", "db.example.com:5432", "nothing: on AWS, the database is the stack's own RDS"],
+    [
+      "imageRegistry",
+      "registry.example.com/lake",
+      "nothing: on AWS, images are in the account's own registry",
+    ],
+  ])("refuse %s, which is another platform's", (key, value, expected) => {
+    expect(faultsOf({ [key]: value })).toContain(`lakestack:${key} is "${value}", expected ${expected}`);
+  });
+
+  it("refuse a public door in an existing network whose public subnets are not told", () => {
+    const network = { awsVpcId: "vpc-1", awsPrivateSubnetIds: "subnet-1,subnet-2,subnet-3" };
+    const door = {
+      awsTrinoDoor: "public",
+      awsDoorAllowList: "203.0.113.0/24",
+      awsCertificateArn: "arn:aws:acm:eu-west-1:1:certificate/a",
+    };
+    expect(faultsOf({ ...network, ...door })).toContain("expected two public subnets or more");
+    const told = { ...network, ...door, awsPublicSubnetIds: "subnet-4,subnet-5" };
+    expect(() => readAwsConfig(configure(told))).not.toThrow();
+  });
+
   it("take each number of a size from an override", () => {
     const { sizes } = readAwsConfig(
       configure({ awsOverrides: '{"trinoWorkers": 2, "workerInstances": ["m7i.8xlarge"]}' }),
