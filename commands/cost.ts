@@ -37,7 +37,7 @@ export const command: Command = {
     });
     console.log(
       render(
-        estimate(() => monthlyCost(sizes, region, doors)),
+        estimate(() => monthlyCost(sizes, region, doors, text("awsVpcId") === "")),
         { size, region },
       ),
     );

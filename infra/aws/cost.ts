@@ -26,9 +26,10 @@ const imagesGiB = 25;
  * What a stack costs a month, when nothing scales and spot nodes cost what they usually do.
  *
  * @param doors number of load balancers.
+ * @param ownNetwork whether the stack makes its network: the gateways and endpoints of an existing one are its owner's.
  * @throws RangeError if the table has no price for the region or for a type of instance.
  */
-export function monthlyCost(sizes: Sizes, region: string, doors: number): CostLine[] {
+export function monthlyCost(sizes: Sizes, region: string, doors: number, ownNetwork = true): CostLine[] {
   const prices = pricesOf(region);
   const hours = priceTable.hoursPerMonth;
   const nodes = sizes.serviceNodes + sizes.workerNodes;
@@ -55,9 +56,9 @@ export function monthlyCost(sizes: Sizes, region: string, doors: number): CostLi
       worker * prices.spotShare,
     ),
     line("disks of the nodes, GiB", nodes * sizes.nodeDisk, prices.diskGiBMonth, "a month"),
-    hourly("NAT gateways", sizes.natGateways, prices.natHour),
+    hourly("NAT gateways", ownNetwork ? sizes.natGateways : 0, prices.natHour),
     line("traffic through them, GiB", sizes.expectedTraffic, prices.natGiB, "each"),
-    hourly("endpoints of AWS services", endpoints, prices.endpointHour),
+    hourly("endpoints of AWS services", ownNetwork ? endpoints : 0, prices.endpointHour),
     hourly(
       `database (${sizes.databaseInstance}, two zones)`,
       1,
