@@ -31,6 +31,7 @@ interface Pod {
     initContainers?: Container[];
     containers: Container[];
     volumes: { name: string; emptyDir?: object }[];
+    topologySpreadConstraints: { topologyKey: string; whenUnsatisfiable: string }[];
   };
 }
 
@@ -188,6 +189,17 @@ describe("the Kubernetes stack", () => {
       metadata: { annotations: { "cert-manager.io/cluster-issuer": "letsencrypt" } },
       spec: { tls: [{ hosts: ["airflow.example.org"], secretName: "airflow-api-door-tls" }] },
     });
+  });
+
+  it("puts equal instances on different nodes and into different zones, as far as there are any", () => {
+    const keysOf = (name: string) =>
+      pods()
+        .find(([pod]) => pod === name)?.[1]
+        .spec.topologySpreadConstraints.map((each) => [each.topologyKey, each.whenUnsatisfiable]);
+    const spread = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
+    for (const name of ["catalog", "spark-worker", "trino-worker"])
+      expect(keysOf(name), name).toEqual(spread.map((key) => [key, "ScheduleAnyway"]));
+    expect(keysOf("database")).toEqual([]);
   });
 
   it("keeps the services with several instances available while nodes are emptied", () => {
