@@ -6,6 +6,7 @@ import type { ErrorObject } from "ajv";
 import { LineCounter, isMap, isNode, isScalar, parseDocument } from "yaml";
 import type { Document } from "yaml";
 import schema from "../sources.schema.json";
+import type { BucketPurpose } from "./access";
 import { column, lineage } from "./column-type";
 import type { Column } from "./column-type";
 import { parsePartitionField } from "./partitioning";
@@ -196,17 +197,42 @@ export function renderSources(sources: Source[]): string {
   return `${JSON.stringify(sources, visible, 2)}\n`;
 }
 
+/** Buckets of the stack's own that sources may name. */
+const readableBuckets = ["source", "lineage", "audit"] as const satisfies BucketPurpose[];
+type ReadableBucket = (typeof readableBuckets)[number];
+/** Their names in the object store. */
+export type OwnBuckets = Readonly<Record<ReadableBucket, pulumi.Input<string>>>;
+
+/** Buckets that are neither the stack's own nor at another endpoint or with keys: in AWS, a role has to be let in. */
+export function bucketsOfOthers(sources: Source[]): string[] {
+  const names = sources.filter(isInside).map(({ bucket }) => bucket);
+  return [...new Set(names)].filter((name) => !readableBuckets.some((own) => own === name));
+}
+
+const isInside = ({ endpoint, credentials }: Source) => endpoint === undefined && credentials === undefined;
+
+/** What is rendered of sources with the buckets that they are in: at once, where their names are known. */
+export function inBuckets(
+  sources: Source[],
+  own: OwnBuckets,
+  render: (sources: Source[]) => string,
+): pulumi.Input<string> {
+  const { source, lineage, audit } = own;
+  if (typeof source === "string" && typeof lineage === "string" && typeof audit === "string")
+    return render(placed(sources, { source, lineage, audit }));
+  return pulumi.all({ source, lineage, audit }).apply((known) => render(placed(sources, known)));
+}
+
 /**
  * Sources with the bucket that they are in.
  *
  * @param own names in the object store of the stack's own buckets, by what sources call them.
  */
-export function placed(sources: Source[], own: Record<"source" | "audit", string>): Source[] {
+export function placed(sources: Source[], own: Record<ReadableBucket, string>): Source[] {
   const buckets = new Map(Object.entries(own));
-  return sources.map((source) => {
-    const isInside = source.endpoint === undefined && source.credentials === undefined;
-    return isInside ? { ...source, bucket: buckets.get(source.bucket) ?? source.bucket } : source;
-  });
+  return sources.map((source) =>
+    isInside(source) ? { ...source, bucket: buckets.get(source.bucket) ?? source.bucket } : source,
+  );
 }
 
 function read(path: string): string {

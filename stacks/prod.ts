@@ -1,3 +1,4 @@
+import { arch } from "node:os";
 import * as secretsmanager from "@pulumi/aws/secretsmanager";
 import * as pulumi from "@pulumi/pulumi";
 import { Alarms } from "../infra/aws/alarms";
@@ -17,7 +18,7 @@ import { CertificateWatch, daysField } from "../infra/services/certificate-watch
 import { OutsideDatabase } from "../infra/services/database-access";
 import type { ObjectStorage } from "../infra/services/object-storage";
 import { trinoHosts } from "../infra/services/trino";
-import { loadSources } from "../infra/sources";
+import { bucketsOfOthers, loadSources } from "../infra/sources";
 import { lakehouse, outsideIdentities, outsideLineage, stackOutputs } from "./lakehouse";
 import type { StackOutputs, Wiring } from "./lakehouse";
 
@@ -34,7 +35,7 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
   const sources = loadSources(config.sourcesFile);
   const secrets = await loadSecrets(certificateHosts(stack, namespace));
 
-  const foundation = makeFoundation(aws, stack, namespace);
+  const foundation = makeFoundation(aws, stack, namespace, bucketsOfOthers(sources));
   const registry = makeRegistry(foundation, aws, stack);
   const platform = new KubernetesPlatform("kubernetes", {
     stack,
@@ -48,7 +49,7 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
     doors: nodePorts(aws),
     outside: {
       "object-store": { port: 443 },
-      database: { port: foundation.database.port },
+      database: { port: foundation.database.port, cidrs: [foundation.network.cidr] },
       [outsideSources]: { port: 443 },
       ...outsideLineage(config),
       ...outsideIdentities(config),
@@ -110,9 +111,15 @@ export async function prod(settings: StackConfig): Promise<StackOutputs> {
 /** Images are built on this machine, and pushed to the account's registry. */
 function makeRegistry(
   { account, encryption, options }: Foundation,
-  { ephemeral }: AwsConfig,
+  { ephemeral, architecture }: AwsConfig,
   stack: string,
 ): Registry {
+  const here = arch() === "arm64" ? "arm64" : "amd64";
+  if (architecture !== here) {
+    void pulumi.log.warn(
+      `The nodes are ${architecture}, and this machine builds images for ${here}: no pod will start. Run Pulumi on a machine of that kind, or set awsArchitecture to ${here}.`,
+    );
+  }
   const local = new Images("images", { stack, only: images });
   return new Registry(
     "registry",

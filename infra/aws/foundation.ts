@@ -35,8 +35,14 @@ export interface Foundation {
  * Makes everything that the services stand on, in one account and region.
  *
  * @param namespace of the services in the cluster.
+ * @param sourceBuckets beside the stack's own, that sources are read from without keys.
  */
-export function makeFoundation(config: AwsConfig, stack: string, namespace: string): Foundation {
+export function makeFoundation(
+  config: AwsConfig,
+  stack: string,
+  namespace: string,
+  sourceBuckets: string[],
+): Foundation {
   const { region, ephemeral, sizes, logRetentionDays } = config;
   const provider = new Provider("aws", {
     region,
@@ -90,6 +96,7 @@ export function makeFoundation(config: AwsConfig, stack: string, namespace: stri
       buckets: storage.buckets,
       dataKeyArn: encryption.data.arn,
       sourceKeyArn: config.sourceKeyArn,
+      sourceBuckets,
       clusterName: cluster.eks.name,
       namespace,
     },

@@ -16,22 +16,33 @@ export interface IdentityArgs {
   dataKeyArn: pulumi.Input<string>;
   /** Key of an existing source bucket, if it has one of its own. */
   sourceKeyArn?: string;
+  /** Buckets beside the stack's own that sources are read from as the pods' roles, without keys. */
+  sourceBuckets: string[];
   clusterName: pulumi.Input<string>;
   /** Namespace of the services' accounts. */
   namespace: string;
 }
 
+interface PodRights {
+  /** As which users of the object store its workload works. */
+  users: readonly StoreUser[];
+  workload: string;
+  /** The only bucket of its users' that it works on. Default: all. */
+  only?: BucketPurpose;
+}
+
 /**
- * The roles of pods: as which users of the object store each works, and which workloads have it. A workload that is not
- * here has no rights in AWS at all: Trino reads and writes tables with keys that the catalog lends it.
+ * The roles of pods. A workload that is not here has no rights in AWS at all: Trino reads and writes tables with keys
+ * that the catalog lends it.
  */
 const podRoles = {
-  catalog: { users: ["catalog"], workloads: ["catalog"] },
-  spark: { users: ["spark"], workloads: ["spark-worker", "spark-history"] },
+  catalog: { users: ["catalog"], workload: "catalog" },
+  spark: { users: ["spark"], workload: "spark-worker" },
+  "spark-history": { users: ["spark"], workload: "spark-history", only: "events" },
   // Beside its tasks are the drivers of their jobs.
-  scheduler: { users: ["spark", "lineage"], workloads: ["airflow-scheduler"] },
-  audit: { users: ["audit"], workloads: [auditKeeper] },
-} as const satisfies Record<string, { users: readonly StoreUser[]; workloads: readonly string[] }>;
+  scheduler: { users: ["spark", "lineage"], workload: "airflow-scheduler" },
+  audit: { users: ["audit"], workload: auditKeeper },
+} as const satisfies Record<string, PodRights>;
 
 type PodRole = keyof typeof podRoles;
 
@@ -48,6 +59,7 @@ export class Identity extends pulumi.ComponentResource {
     this.roles = {
       catalog: this.podRole("catalog", args),
       spark: this.podRole("spark", args),
+      "spark-history": this.podRole("spark-history", args),
       scheduler: this.podRole("scheduler", args),
       audit: this.podRole("audit", args),
     };
@@ -58,17 +70,15 @@ export class Identity extends pulumi.ComponentResource {
 
   /** A service account is named like its workload. */
   private associate({ clusterName, namespace }: IdentityArgs): pulumi.Resource[] {
-    return (Object.entries(this.roles) as [PodRole, iam.Role][]).flatMap(([name, role]) =>
-      podRoles[name].workloads.map(
-        (serviceAccount) =>
-          new eks.PodIdentityAssociation(
-            serviceAccount,
-            // Session tags would have to be allowed again at each further role, and nothing here asks for them.
-            { clusterName, namespace, serviceAccount, roleArn: role.arn, disableSessionTags: true },
-            { parent: role },
-          ),
-      ),
-    );
+    return (Object.entries(this.roles) as [PodRole, iam.Role][]).map(([name, role]) => {
+      const serviceAccount = podRoles[name].workload;
+      return new eks.PodIdentityAssociation(
+        serviceAccount,
+        // Session tags would have to be allowed again at each further role, and nothing here asks for them.
+        { clusterName, namespace, serviceAccount, roleArn: role.arn, disableSessionTags: true },
+        { parent: role },
+      );
+    });
   }
 
   private podRole(name: PodRole, args: IdentityArgs): iam.Role {
@@ -77,7 +87,10 @@ export class Identity extends pulumi.ComponentResource {
       { name: `${args.account.prefix}-${name}`, assumeRolePolicy: trustPods() },
       { parent: this },
     );
-    const access = podRoles[name].users.flatMap((user): readonly BucketAccess[] => objectStoreAccess[user]);
+    const { users, only }: PodRights = podRoles[name];
+    const access = users
+      .flatMap((user): readonly BucketAccess[] => objectStoreAccess[user])
+      .filter(({ bucket }) => only === undefined || bucket === only);
     const statements = bucketStatements(access, args);
     new iam.RolePolicy(name, { role: role.name, policy: policyDocument(statements) }, { parent: role });
     return role;
@@ -139,7 +152,31 @@ function bucketStatements(access: readonly BucketAccess[], args: IdentityArgs): 
     args.sourceKeyArn !== undefined && access.some(({ bucket }) => bucket === "source")
       ? [keyStatement("SourceKey", args.sourceKeyArn, ["kms:Decrypt"])]
       : [];
-  return [...buckets, keyStatement("Key", args.dataKeyArn, actions), ...foreign];
+  return [
+    ...buckets,
+    ...otherBuckets(access, args),
+    keyStatement("Key", args.dataKeyArn, actions),
+    ...foreign,
+  ];
+}
+
+/** Whoever reads the source's bucket reads those that sources name beside it, too. */
+function otherBuckets(
+  access: readonly BucketAccess[],
+  { account, sourceBuckets }: IdentityArgs,
+): Statement[] {
+  if (sourceBuckets.length === 0 || !access.some(({ bucket }) => bucket === "source")) return [];
+  const actions = storeActions("read");
+  const arns = sourceBuckets.map((name) => pulumi.interpolate`arn:${account.partition}:s3:::${name}`);
+  return [
+    { Sid: "ReadOtherBuckets", Effect: "Allow", Action: actions.bucket, Resource: arns },
+    {
+      Sid: "ReadOtherObjects",
+      Effect: "Allow",
+      Action: actions.objects,
+      Resource: arns.map((arn) => pulumi.interpolate`${arn}/*`),
+    },
+  ];
 }
 
 /** A key, but only by way of S3, which asks for it on the caller's behalf; in whatever region the bucket is. */

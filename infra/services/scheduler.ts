@@ -4,8 +4,8 @@ import type { IdentityProvider } from "../identity-provider";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
 import { airflowUser } from "../users";
-import { placed, renderSources } from "../sources";
-import type { Source } from "../sources";
+import { inBuckets, renderSources } from "../sources";
+import type { OwnBuckets, Source } from "../sources";
 import type { RenderedFile, Workload } from "../workload";
 import {
   apiHost,
@@ -42,10 +42,8 @@ export interface SchedulerArgs {
   spark: Spark;
   trino: Trino;
   sources: Source[];
-  /** Name of the stack's own bucket of source data, which sources call "source". */
-  sourceBucket: pulumi.Input<string>;
-  /** Name of the audit log's bucket, which its sources call "audit". */
-  auditBucket: pulumi.Input<string>;
+  /** Names of the stack's own buckets, by what sources call them. */
+  buckets: OwnBuckets;
   /** Name of the administrator of the web page. */
   user: string;
   /** By whom people may log in to the page beside that. Default nobody. */
@@ -276,9 +274,7 @@ export class Scheduler extends pulumi.ComponentResource {
   }
 
   /** Our own code: the DAGs, the jobs they run, and the sources they are made from. */
-  private programFiles({ sources, sourceBucket, auditBucket }: SchedulerArgs): RenderedFile[] {
-    const known = typeof sourceBucket === "string" && typeof auditBucket === "string";
-    const rendered = (source: string, audit: string) => renderSources(placed(sources, { source, audit }));
+  private programFiles({ sources, buckets }: SchedulerArgs): RenderedFile[] {
     return [
       ...folderFiles("scheduler/dags", `${home}/dags`),
       // Airflow looks there for modules that its settings name.
@@ -287,9 +283,7 @@ export class Scheduler extends pulumi.ComponentResource {
       { path: "/opt/lakestack/scheduler/prepare.py", content: readFileSync("scheduler/prepare.py", "utf8") },
       {
         path: sourcesFile,
-        content: known
-          ? rendered(sourceBucket, auditBucket)
-          : pulumi.all([sourceBucket, auditBucket]).apply(([source, audit]) => rendered(source, audit)),
+        content: inBuckets(sources, buckets, renderSources),
       },
       // Airflow writes this file where it is missing, which it can't do in a read-only image.
       { path: `${home}/airflow.cfg`, content: "# The settings are in the environment.\n" },

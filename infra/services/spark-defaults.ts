@@ -91,7 +91,8 @@ export function renderSparkDefaults(settings: SparkSettings): string {
 
 /** Settings of a source's bucket that lies outside the stack; S3A takes them for each bucket apart. */
 function outsideBucket(source: Source, credentials: SourceCredentials): Record<string, PropertyValue> {
-  if (source.endpoint === undefined && source.credentials === undefined) return {};
+  const { endpoint, region, credentials: name } = source;
+  if (endpoint === undefined && region === undefined && name === undefined) return {};
   const bucket = `spark.hadoop.fs.s3a.bucket.${source.bucket}`;
   const keys = source.credentials === undefined ? undefined : credentials[source.credentials];
   if (source.credentials !== undefined && source.credentials !== "anonymous" && keys === undefined) {

@@ -24,7 +24,7 @@ export async function makeAdministrator(aws: FakeAws): Promise<Keys> {
 
 /** Makes the roles of the stack on AWS, with the policies that its program gives them. */
 export async function makeRoles(aws: FakeAws, production: Production): Promise<void> {
-  for (const short of ["catalog", "spark", "scheduler", "catalog-lending"])
+  for (const short of ["catalog", "spark", "spark-history", "scheduler", "catalog-lending"])
     await makeRole(aws, production.role(short));
 }
 

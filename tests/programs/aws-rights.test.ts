@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { objectStoreAccess, storeActions, type StoreUser } from "../../infra/access";
 import { Graph } from "../aws/graph";
@@ -93,6 +96,21 @@ const table: Record<string, { must: Row[]; mustNot: Row[] }> = {
       ["s3:PutObject", object("lineage")],
       ["sts:AssumeRole", role("catalog-lending")],
       ["secretsmanager:GetSecretValue", `arn:aws:secretsmanager:eu-west-1:${account}:secret:master`],
+    ],
+  },
+  // Reads the logs of jobs, and removes old ones.
+  "spark-history": {
+    must: [
+      ["s3:GetObject", object("events")],
+      ["s3:ListBucket", bucket("events")],
+      ["s3:DeleteObject", object("events")],
+      ["kms:Decrypt", key("data"), byS3],
+    ],
+    mustNot: [
+      ["s3:GetObject", object("source")],
+      ["s3:GetObject", object("lineage")],
+      ["s3:GetObject", object("audit")],
+      ["s3:GetObject", object("warehouse")],
     ],
   },
   // Its tasks tell of lineage, and beside them are Spark's drivers.
@@ -226,7 +244,7 @@ describe("who may take a role", () => {
     allows(trustOf(name), { action: "sts:AssumeRole", resource: "*", principal });
 
   it("is the cluster's pods for services, and nobody else", () => {
-    for (const name of ["catalog", "spark", "scheduler", "audit", "cluster-autoscaler"]) {
+    for (const name of ["catalog", "spark", "spark-history", "scheduler", "audit", "cluster-autoscaler"]) {
       expect(may(name, "Service:pods.eks.amazonaws.com"), name).toBe(true);
       expect(may(name, "Service:ec2.amazonaws.com"), name).toBe(false);
       expect(may(name, `AWS:arn:aws:iam::${account}:root`), name).toBe(false);
@@ -248,7 +266,7 @@ describe("who may take a role", () => {
     expect(Object.fromEntries(associations)).toEqual({
       catalog: role("catalog"),
       "spark-worker": role("spark"),
-      "spark-history": role("spark"),
+      "spark-history": role("spark-history"),
       "airflow-scheduler": role("scheduler"),
       audit: role("audit"),
     });
@@ -299,18 +317,41 @@ describe("the keys", () => {
 });
 
 describe("a source bucket in another account", () => {
-  it("is read by Spark, with its key, and written by nobody", async () => {
-    const foreignKey = "arn:aws:kms:us-east-1:999999999999:key/abc";
-    graph = await prodGraph({ awsSourceBucket: "acme-data", awsSourceKeyArn: foreignKey });
-    expect(graph.ofType("aws:s3/bucket:Bucket").map(({ name }) => name)).not.toContain("source");
-    const may = (action: string, resource: string, context?: Record<string, string>) =>
-      allows(policiesOf("spark"), { action, resource, context });
-    expect(may("s3:GetObject", "arn:aws:s3:::acme-data/2018/a.json")).toBe(true);
-    expect(may("s3:PutObject", "arn:aws:s3:::acme-data/2018/a.json")).toBe(false);
-    expect(may("kms:Decrypt", foreignKey, { "kms:ViaService": "s3.us-east-1.amazonaws.com" })).toBe(true);
-    expect(may("kms:GenerateDataKey", foreignKey, { "kms:ViaService": "s3.us-east-1.amazonaws.com" })).toBe(
-      false,
-    );
-    expect(may("s3:GetObject", "arn:aws:s3:::acme-data-2/2018/a.json")).toBe(false);
+  // Drivers list its objects and executors read them.
+  it.each(["spark", "scheduler"])(
+    "is read by the role %s, with its key, and written by nobody",
+    async (name) => {
+      const foreignKey = "arn:aws:kms:us-east-1:999999999999:key/abc";
+      graph = await prodGraph({ awsSourceBucket: "acme-data", awsSourceKeyArn: foreignKey });
+      expect(graph.ofType("aws:s3/bucket:Bucket").map(({ name }) => name)).not.toContain("source");
+      const may = (action: string, resource: string, context?: Record<string, string>) =>
+        allows(policiesOf(name), { action, resource, context });
+      expect(may("s3:GetObject", "arn:aws:s3:::acme-data/2018/a.json")).toBe(true);
+      expect(may("s3:PutObject", "arn:aws:s3:::acme-data/2018/a.json")).toBe(false);
+      expect(may("kms:Decrypt", foreignKey, { "kms:ViaService": "s3.us-east-1.amazonaws.com" })).toBe(true);
+      const encrypts = { "kms:ViaService": "s3.us-east-1.amazonaws.com" };
+      expect(may("kms:GenerateDataKey", foreignKey, encrypts)).toBe(false);
+      expect(may("s3:GetObject", "arn:aws:s3:::acme-data-2/2018/a.json")).toBe(false);
+    },
+  );
+});
+
+describe("a bucket that a source names beside the stack's own", () => {
+  it("is read by the two roles that read sources, and by no other", async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), "lakestack-rights-"));
+    const sourcesFile = path.join(folder, "sources.yaml");
+    const declared = { name: "events", bucket: "acme-events", prefix: "Events/", table: "lake.events" };
+    const columns = { id: "varchar" };
+    writeFileSync(sourcesFile, JSON.stringify({ sources: [{ ...declared, key: ["id"], columns }] }));
+    graph = await prodGraph({ sourcesFile });
+    rmSync(folder, { recursive: true });
+    const may = (name: string, action: string, resource: string) =>
+      allows(policiesOf(name), { action, resource });
+    for (const name of ["spark", "scheduler", "spark-history", "catalog", "catalog-lending", "audit"]) {
+      const reads = ["spark", "scheduler"].includes(name);
+      expect(may(name, "s3:GetObject", "arn:aws:s3:::acme-events/2018/a.json"), name).toBe(reads);
+      expect(may(name, "s3:ListBucket", "arn:aws:s3:::acme-events"), name).toBe(reads);
+      expect(may(name, "s3:PutObject", "arn:aws:s3:::acme-events/2018/a.json"), name).toBe(false);
+    }
   });
 });

@@ -264,6 +264,16 @@ describe("spark-defaults.conf", () => {
     );
   });
 
+  it("reads a bucket in another region as the identity that it has", () => {
+    const text = renderSparkDefaults({
+      ...settings,
+      sources: [{ ...source, bucket: "acme", region: "us-east-2" }],
+    });
+    expect(text.split("\n").filter((line) => line.includes("fs.s3a.bucket."))).toEqual([
+      "spark.hadoop.fs.s3a.bucket.acme.endpoint.region us-east-2",
+    ]);
+  });
+
   it("gives a private bucket the keys that its source names", () => {
     const text = renderSparkDefaults({
       ...settings,

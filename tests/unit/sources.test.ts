@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseColumnType } from "../../infra/column-type";
-import { SourcesError, loadSources, placed, renderSources } from "../../infra/sources";
+import { bucketsOfOthers, SourcesError, loadSources, placed, renderSources } from "../../infra/sources";
 
 const good = `sources:
   - name: media
@@ -94,16 +94,26 @@ describe("the examples in the documents", () => {
 
 describe("a source in the stack's own bucket", () => {
   const buckets = (yaml: string) =>
-    placed(load(yaml), { source: "acme-source-123", audit: "acme-audit" }).map(({ bucket }) => bucket);
+    placed(load(yaml), { source: "acme-source-123", lineage: "acme-lineage", audit: "acme-audit" }).map(
+      ({ bucket }) => bucket,
+    );
 
   it("is read where the object store has that bucket, whatever it is called there", () => {
     expect(buckets(good)).toEqual(["acme-source-123"]);
+    expect(buckets(good.replace("bucket: source", "bucket: lineage"))).toEqual(["acme-lineage"]);
   });
 
   it("is not one in a bucket of another name, or outside the stack", () => {
     expect(buckets(good.replace("bucket: source", "bucket: acme"))).toEqual(["acme"]);
     const outside = "endpoint: https://s3.eu-west-1.amazonaws.com\n    region: eu-west-1\n    prefix:";
     expect(buckets(good.replace("prefix:", outside))).toEqual(["source"]);
+  });
+
+  it("is one of others, whom the platform's identity has to be let in by, if it needs no keys and is not the stack's", () => {
+    const others = (yaml: string) => bucketsOfOthers(load(yaml));
+    expect(others(good)).toEqual([]);
+    expect(others(good.replace("bucket: source", "bucket: acme"))).toEqual(["acme"]);
+    expect(others(good.replace("bucket: source", "bucket: acme\n    credentials: anonymous"))).toEqual([]);
   });
 });
 

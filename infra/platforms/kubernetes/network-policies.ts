@@ -13,7 +13,7 @@ export type Egress = kubernetes.types.input.networking.v1.NetworkPolicyEgressRul
 export interface Outside {
   port: number;
   /** Address ranges. Default: everywhere. */
-  cidrs?: string[];
+  cidrs?: pulumi.Input<string>[];
 }
 
 export interface PolicyArgs {
