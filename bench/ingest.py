@@ -1,6 +1,6 @@
 """
-Measures what a batch costs by the size of the table it goes into, and what many days at once cost.
-`npm run bench:ingest` runs it in the image of the checks, which has Spark and DuckDB.
+Measures what a batch costs by the size of the table it goes into. `npm run bench:ingest` runs it in the image of the
+checks, which has Spark and DuckDB.
 
 The rows are the sample data's articles, repeated, each with 128 hexadecimal digits of a hash added to its text (so that
 it does not compress to nothing), and under fresh keys of 24 hexadecimal digits, as the sample's own are: `ordered` keys
@@ -14,7 +14,6 @@ Prints progress, and as its last line a JSON object.
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -23,9 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ingest_backfill import Backfill
+from ingest_demo import declared_articles, demo
 from ingest_session import Session
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakestack_jobs import tables
@@ -51,17 +50,6 @@ def write_batch(session: Session, source: Source, kind: str, size: int) -> Path:
     numbers = session.numbers(size, size + BATCH - KNOWN).union(old)
     session.rows(source, kind, numbers).coalesce(4).write.json(f"file://{location}/2018/04/01")
     return location
-
-
-def demo(spark: SparkSession, source: Source, folder: str, table: str) -> None:
-    """What the project replaces, from its description: read the prefix, drop repeated ids, MERGE."""
-    schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
-    rows = spark.read.schema(schema).json(folder).dropDuplicates(["id"])
-    stamped = rows.select(
-        "*", F.current_timestamp().alias("created_at_etl"), F.input_file_name().alias("source_file_name")
-    )
-    stamped.createOrReplaceTempView("batch")
-    spark.sql(f"MERGE INTO {table} t USING batch s ON t.id = s.id WHEN NOT MATCHED THEN INSERT *")
 
 
 def check(session: Session, source: Source, table: str, keys: DataFrame, *, ranges: bool) -> None:
@@ -125,21 +113,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--rows", required=True, help="of the tables, with commas; none: 0")
-    parser.add_argument("--backfill", type=int, required=True, help="rows; none: 0")
-    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--rows", required=True, help="of the tables, with commas")
     arguments = parser.parse_args()
-    session = Session(arguments.folder, arguments.cores)
-    declared = json.loads((arguments.project / "spark-jobs" / "tests" / "sources.json").read_text())[0]
+    session = Session(arguments.folder)
+    declared = declared_articles(arguments.project)
     session.load_articles(arguments.project / "sample-data" / "Media", parse_source(declared))
-    sizes = [int(rows) for rows in arguments.rows.split(",") if int(rows)]
-    result: dict[str, Any] = {"batch": BATCH, "cores": arguments.cores}
-    if sizes:
-        result["results"] = by_size(session, declared, sizes)
-    shutil.rmtree(arguments.folder / "warehouse", ignore_errors=True)
-    if arguments.backfill:
-        result["backfill"] = Backfill(session, declared, arguments.backfill).measure(demo)
-    print(json.dumps(result), flush=True)
+    results = by_size(session, declared, [int(rows) for rows in arguments.rows.split(",")])
+    print(json.dumps({"batch": BATCH, "cores": session.cores, "results": results}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,21 +14,27 @@ from lakestack_jobs.catalog import load
 from lakestack_jobs.sources import Source
 
 COMMITS = 20
+# As the stack's drivers have it.
+SMALL_JOBS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+LARGE_JOBS = "-XX:+UseSerialGC"
 
 
 class Session:
     """Spark, as a job of the stack has it, but in one process."""
 
-    def __init__(self, folder: Path, cores: int) -> None:
+    cores = 2
+
+    def __init__(self, folder: Path, java_options: str = SMALL_JOBS) -> None:
         """Starts it."""
-        self.folder, self.cores = folder, cores
+        self.folder, cores = folder, self.cores
         jar = next(Path(os.environ.get("SPARK_HOME", "/opt/spark"), "extra-jars").glob("iceberg-spark-runtime-*.jar"))
         builder: Any = SparkSession.builder.master(f"local[{cores}]")
         settings = {
             "spark.driver.memory": "3g",
             "spark.driver.extraClassPath": str(jar),
-            # As in the stack; but one process does here what many do there, and compiled code adds up.
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
+            # One process does here what many do in the stack, and compiled code adds up.
+            "spark.driver.extraJavaOptions": f"{java_options} -XX:ReservedCodeCacheSize=240m",
+            "spark.shuffle.sort.bypassMergeThreshold": "20",
             "spark.local.dir": f"{folder}/spark",
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
