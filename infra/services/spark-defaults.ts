@@ -48,6 +48,8 @@ export function renderSparkDefaults(settings: SparkSettings): string {
       "spark.driver.port": sparkPorts.driver,
       "spark.driver.blockManager.port": sparkPorts.driverBlocks,
       "spark.blockManager.port": sparkPorts.executorBlocks,
+      // Into 200 parts, the short way opens 200 files a task: a tenth of a large batch's time.
+      "spark.shuffle.sort.bypassMergeThreshold": 20,
       "spark.port.maxRetries": sparkPorts.span - 1,
       "spark.authenticate": true,
       "spark.authenticate.secret": settings.authenticationSecret,

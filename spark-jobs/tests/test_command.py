@@ -1,7 +1,9 @@
 """The command: what it prints, and with which exit code it ends."""
 
+import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from lakestack_jobs import __main__ as command
 from lakestack_jobs.sources import Source, read_source
 
 Run = Callable[..., tuple[int, str, dict[str, Any]]]
+Session = AbstractContextManager[SparkSession]
 
 
 @pytest.fixture
@@ -95,6 +98,25 @@ def test_an_unforeseen_error_is_worth_another_try(run: Run, monkeypatch: pytest.
         "LAKESTACK_FAILURE",
         {"message": "ConnectionError: the catalog does not answer and more", "retry": True},
     )
+
+
+def test_a_large_batch_is_read_by_executors_with_both_of_javas_compilers(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+    session = command._session
+
+    def noted(parsed: argparse.Namespace, name: str, *settings: Mapping[str, str]) -> Session:
+        asked.append(settings)
+        return session(parsed, name, *settings)
+
+    monkeypatch.setattr(command, "_session", noted)
+    monkeypatch.setattr(command, "_COMPILED_BYTES", 30_000)
+    day = ("--source", "media", "--start", "2018-04-16", "--end", "2018-04-17")
+    assert run(*day, "--cores", "4")[2]["inserted"] == 56
+    assert asked == [()]
+    assert run(*day, "--run-id", "large")[2]["already_present"] == 56
+    assert asked == [(), (), ({"spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=4"},)]
 
 
 def test_a_run_of_only_what_is_new_reads_a_day_once(run: Run) -> None:

@@ -95,7 +95,7 @@ def test_at_equal_versions_the_earliest_file_and_then_the_table_stays(
     spark: SparkSession, stock: Callable[..., Source], run: Run
 ) -> None:
     run(stock(), 1, b=[("x", 1, 2, 5)], a=[("x", 1, 9, 5), ("x", 1, 8, 5)])
-    assert content(spark) == [("x", 1, 8, 5)], "of file a the first line in the order of its bytes"
+    assert content(spark) == [("x", 1, 8, 5)], "of file a the row that is first as JSON"
     assert counts(run(stock(), 2, a=[("x", 1, 7, 5)])) == (1, 0, 1, 0, 0)
     assert content(spark) == [("x", 1, 8, 5)]
 

@@ -64,7 +64,7 @@ histories = st.builds(
 
 
 def delivered(history: History, step: Step) -> Iterable[tuple[str, Row]]:
-    """The rows of a run in the order in which they count: by object, and inside it by the bytes of the line."""
+    """The rows of a run in the order in which they count: by object, and inside it as JSON."""
     for (day, name), content in sorted(history.files.items()):
         if step.day <= day < step.day + step.days:
             for row in sorted(content, key=line):

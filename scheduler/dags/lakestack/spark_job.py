@@ -15,8 +15,8 @@ from lakestack.sources import Source
 
 _JOB = "/opt/lakestack/jobs/lakestack_jobs/__main__.py"
 # A small job costs its JVMs more than its data: with the first compiler alone the ingest of a month of sample data
-# takes 15 s of a core in place of 35, and 200,000 rows (120 MB) still 55 in place of 77. Settings for long jobs go
-# into extraJavaOptions, which come after these.
+# takes 15 s of a core in place of 35, and 200,000 rows (120 MB) still 55 in place of 77. For large batches the job has
+# executors with both, by extraJavaOptions, which come after these.
 _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # With that compiler there is room for 48 MiB of code, which the queries of many jobs fill.
 _CODE_CACHE = "-XX:ReservedCodeCacheSize=240m"

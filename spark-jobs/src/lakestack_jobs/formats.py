@@ -75,7 +75,10 @@ def literal(path: str) -> str:
 
 def file_name() -> Column:
     """The path of the object. Spark gives it as it stands in a URL, where + is itself."""
-    return F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B"))).alias("source_file_name")
+    path = F.col("_metadata.file_path")
+    decoded = F.url_decode(F.replace(path, F.lit("+"), F.lit("%2B")))
+    # Which is done for each row, and nearly no path has anything to decode.
+    return F.when(path.contains("%"), decoded).otherwise(path).alias("source_file_name")
 
 
 class _Lines:

@@ -38,6 +38,11 @@ _BROADCAST_BYTES = 16 << 20
 class TooLargeError(Exception):
     """A batch is larger than its caller wanted to have it here."""
 
+    def __init__(self, text_bytes: int) -> None:
+        """Args: how much text it has, roughly."""
+        super().__init__(f"{text_bytes} bytes of text")
+        self.text_bytes = text_bytes
+
 
 def ingest(
     spark: SparkSession,
@@ -84,7 +89,7 @@ def ingest(
     if record is not None:
         batch = batch.only(record.unread(batch.objects))
     if batch.text_bytes > most_bytes:
-        raise TooLargeError
+        raise TooLargeError(batch.text_bytes)
     identity = Identity(source.name, interval, run_id, batch_name(batch.objects))
     outcome = _ingest_batch(spark, source, batch, table, identity, record)
     days = (batch.span if only_new else None) or interval
@@ -301,7 +306,7 @@ def _counted(
 
 
 def _cached(reader: Reader, rows: DataFrame) -> DataFrame:
-    return reader.parse(rows).select("record", "source_file_name", "fault", "undeclared", "line").persist()
+    return reader.parse(rows).select("record", "source_file_name", "fault", "undeclared").persist()
 
 
 def table_rows(unique: DataFrame, created_at: datetime) -> DataFrame:

@@ -11,6 +11,9 @@ from lakestack_jobs.sources import Source
 
 # No declared column can be called so.
 _ROWS, _FAULTS, _OTHERS = "how many rows", "how many faults", "any undeclared"
+# For JSON that differs where records do; by default it has milliseconds of a time.
+_TIME = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
+_EXACT = {"timestampFormat": f"{_TIME}XXX", "timestampNTZFormat": _TIME}
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,12 @@ def unique_rows(parsed: DataFrame, keys: DataFrame, counts: Counts, source: Sour
     Leaves out all but one of the records that share a key, and the lines that are none.
 
     The one that stays is the one with the highest version, if the source has versions. Among equals it is of the object
-    first in the order of paths, which is the earliest day and part; inside one object, the line that is first in the
-    order of its bytes. So the choice depends on the data alone, and a month read at once gives the same table as its
-    days read one after another. Where rows are appended, all stay.
+    first in the order of paths, which is the earliest day and part; inside one object, the record that is first when
+    written as JSON. So the choice depends on the data alone, and a month read at once gives the same table as its days
+    read one after another. Where rows are appended, all stay.
 
     Args:
-        parsed: `record`, `source_file_name`, `fault` and `line`, cached.
+        parsed: `record`, `source_file_name` and `fault`, cached.
         keys: What `counted_keys` yields.
         counts: Its counts.
         source: Whose key.
@@ -109,7 +112,7 @@ def unique_rows(parsed: DataFrame, keys: DataFrame, counts: Counts, source: Sour
         *(F.col(f"`{of}`").alias(name) for of, name in zip(source.key, names, strict=True))
     )
     newest = [] if source.version is None else [F.col("record").getField(source.version).desc()]
-    order = Window.partitionBy(*names).orderBy(*newest, "source_file_name", "line")
+    order = Window.partitionBy(*names).orderBy(*newest, "source_file_name", F.to_json("record", _EXACT))
     several = keyed.join(repeated, names, "left_semi").withColumn("place", F.row_number().over(order))
     chosen, alone = several.where("place = 1"), keyed.join(repeated, names, "left_anti")
     return alone.select(*columns).unionByName(chosen.select(*columns))

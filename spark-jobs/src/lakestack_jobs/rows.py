@@ -24,7 +24,12 @@ _LAST_FIELD = secrets.token_hex(16)
 def is_blank(line: Column) -> Column:
     """Whether a line has no character but white space: no row, and no fault."""
     # From one side only: from the right, Spark looks for the place of every character first.
-    return F.ltrim(line, F.lit(" \t\r\ufeff")) == ""
+    return ~_begins(line) & (F.ltrim(line, F.lit(" \t\r\ufeff")) == "")
+
+
+def _begins(line: Column) -> Column:
+    """Whether an object begins at the line's first character, as with nearly all: trimming would copy the line."""
+    return F.left(line, F.lit(1)) == "{"
 
 
 def parse(lines: DataFrame, source: Source) -> DataFrame:
@@ -109,7 +114,7 @@ def _fault(source: Source) -> Column:
     fault = (
         F.when(F.col("unreadable").isNotNull(), F.col("unreadable"))
         .when(~F.is_valid_utf8(line), NOT_UTF8)
-        .when(~(F.col("alone") | single) | ~F.ltrim(line).startswith("{"), NOT_AN_OBJECT)
+        .when(~(F.col("alone") | single) | ~(_begins(line) | F.ltrim(line).startswith("{")), NOT_AN_OBJECT)
         .when(misfit, MISFIT)
     )
     fields = {column.name: column.field for column in source.columns}
