@@ -1,5 +1,6 @@
 """maintain_<source>, for every declared source: looks after its table."""
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, task
@@ -43,7 +44,8 @@ def analyze(source: Source) -> Any:  # noqa: ANN401
 for source in load_sources():
     with DAG(
         f"maintain_{source.name}",
-        schedule=CronTriggerTimetable(source.maintenance_schedule, timezone="UTC"),
+        # Not for a night that has just been: a stack that comes up in the morning has other things to do first.
+        schedule=CronTriggerTimetable(source.maintenance_schedule, timezone="UTC", run_immediately=timedelta(0)),
         is_paused_upon_creation=False,
         catchup=False,
         max_active_runs=1,

@@ -10,6 +10,7 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
 
 from conftest import dags
 
@@ -165,17 +166,18 @@ def test_a_table_is_compacted_with_the_whole_pool_and_then_swept_and_analyzed(ba
     ]
 
 
+POLICY = {
+    "compaction": "bin-pack",
+    "targetFileMiB": 256,
+    "smallFiles": 10,
+    "keepDays": 2,
+    "orphanDays": 1,
+    "analyze": False,
+}
+
+
 def test_maintenance_is_done_as_declared(declare: Callable[..., Path]) -> None:
-    policy = {
-        "schedule": "0 */6 * * *",
-        "compaction": "bin-pack",
-        "targetFileMiB": 256,
-        "smallFiles": 10,
-        "keepDays": 2,
-        "orphanDays": 1,
-        "analyze": False,
-    }
-    declare(maintenance=policy, parallelJobs=2, timeoutMinutes=90)
+    declare(maintenance={**POLICY, "schedule": "0 */6 * * *"}, parallelJobs=2, timeoutMinutes=90)
     dag = load().dags["maintain_media"]
     assert schedule_of(dag) == "0 */6 * * *"
     assert (dag.params["keep_days"], dag.params["orphan_days"]) == (2, 1)
@@ -183,6 +185,18 @@ def test_maintenance_is_done_as_declared(declare: Callable[..., Path]) -> None:
     assert [task.task_id for task in in_order(dag)] == ["compact", "sweep"]
     assert dag.task_dict["compact"].pool_slots == 2
     assert dag.task_dict["compact"].execution_timeout == timedelta(minutes=90)
+
+
+def test_a_stack_that_comes_up_after_the_hour_of_maintenance_waits_for_the_next(declare: Callable[..., Path]) -> None:
+    now = datetime.now(UTC)
+    a_minute_ago = now - timedelta(minutes=1)
+    declare(maintenance={**POLICY, "schedule": f"{a_minute_ago.minute} {a_minute_ago.hour} * * *"})
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(load().dags["maintain_media"]))
+    first = dag.timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(None, None, catchup=False)
+    )
+    assert first is not None
+    assert first.run_after > now
 
 
 def test_every_batch_is_told_to_those_who_wait_for_the_table(bag: BundleDagBag) -> None:
