@@ -142,30 +142,31 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
   return result;
 }
 
+const byCertificate = "awsCertificateArn, or awsZoneId, says which certificate the doors show";
+const byBalancers = "doors are load balancers of AWS, and S3 has its own";
+const byRegion = "the object store is S3 in awsRegion";
+
 /** Settings of other platforms that AWS has no use for, and what says the same there. */
 const insteadOf: Record<string, string> = {
   kubernetesContext: "the stack makes its own cluster",
   storageClass: "the stack makes its own class of volumes",
   imageRegistry: "images are in the account's own registry",
   keepVolumes: "awsEphemeral says this",
-  ...{ trinoDoor: "awsTrinoDoor says this", airflowDoor: "awsAirflowDoor says this" },
-  ...{ trinoHosts: "awsDomain says this", airflowHost: "awsDomain says this" },
+  trinoDoor: "awsTrinoDoor says this",
+  airflowDoor: "awsAirflowDoor says this",
+  trinoHosts: "awsDomain says this",
+  airflowHost: "awsDomain says this",
   trinoSourceRanges: "awsDoorAllowList says this",
-  ...Object.fromEntries(
-    ["trinoIssuer", "trinoCertificateFile", "certificateIssuer", "ingressTlsSecret"].map((key) => [
-      key,
-      "awsCertificateArn, or awsZoneId, says which certificate the doors show",
-    ]),
-  ),
-  ...Object.fromEntries(
-    ["ingressClass", "ingressNamespace", "objectStoreDoor", "objectStoreHost"].map((key) => [
-      key,
-      "doors are load balancers of AWS, and S3 has its own",
-    ]),
-  ),
-  ...Object.fromEntries(
-    ["objectStoreEndpoint", "objectStoreRegion"].map((key) => [key, "the object store is S3 in awsRegion"]),
-  ),
+  trinoIssuer: byCertificate,
+  trinoCertificateFile: byCertificate,
+  certificateIssuer: byCertificate,
+  ingressTlsSecret: byCertificate,
+  ingressClass: byBalancers,
+  ingressNamespace: byBalancers,
+  objectStoreDoor: byBalancers,
+  objectStoreHost: byBalancers,
+  objectStoreEndpoint: byRegion,
+  objectStoreRegion: byRegion,
   warehouseBucket: "awsWarehouseBucket says this",
   sourceBucket: "awsSourceBucket says this",
   eventsBucket: "awsEventsBucket says this",
