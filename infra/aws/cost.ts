@@ -57,7 +57,7 @@ export function monthlyCost(sizes: Sizes, region: string, doors: number, ownNetw
     ),
     line("disks of the nodes, GiB", nodes * sizes.nodeDisk, prices.diskGiBMonth, "a month"),
     hourly("NAT gateways", ownNetwork ? sizes.natGateways : 0, prices.natHour),
-    line("traffic through them, GiB", sizes.expectedTraffic, prices.natGiB, "each"),
+    line("traffic through NAT gateways, GiB", sizes.expectedTraffic, prices.natGiB, "each"),
     hourly("endpoints of AWS services", ownNetwork ? endpoints : 0, prices.endpointHour),
     hourly(
       `database (${sizes.databaseInstance}, two zones)`,

@@ -29,6 +29,16 @@ describe("the estimate of the cost", () => {
     expect(lines.find(({ part }) => part === "EKS control plane")?.amount).toBeCloseTo(73);
   });
 
+  it("leaves the gateways and endpoints of an existing network to its owner", () => {
+    const partsOf = (ownNetwork: boolean) =>
+      monthlyCost(preset("small", "amd64"), "eu-west-1", 0, ownNetwork).map(({ part }) => part);
+    const [own, existing] = [partsOf(true), partsOf(false)];
+    expect(own.filter((part) => !existing.includes(part))).toEqual([
+      "NAT gateways",
+      "endpoints of AWS services",
+    ]);
+  });
+
   it("says what it has no price for", () => {
     const sizes = { ...preset("small", "amd64"), serviceInstance: "x1.huge" };
     expect(() => monthlyCost(sizes, "eu-west-1", 0)).toThrow("There is no price for x1.huge in eu-west-1");
