@@ -57,7 +57,10 @@ export interface DataVolume {
   borrowed?: boolean;
 }
 
-/** A page of the service's own, over HTTP: a status below 400 is a yes. The image has curl, for platforms that cannot ask. */
+/**
+ * A page of the service's own, over HTTP: a status below 400 is a yes. Where it tells whether the service is ready, the
+ * image has curl, for a platform that cannot ask by itself.
+ */
 export interface Page {
   port: number;
   path: string;

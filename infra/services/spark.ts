@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Platform } from "../platform";
 import type { Secrets } from "../secrets";
-import { placed as placedIn } from "../sources";
+import { placed } from "../sources";
 import type { Source } from "../sources";
 import type { Page, Scale, Workload } from "../workload";
 import type { Catalog } from "./catalog";
@@ -210,7 +210,6 @@ export class Spark extends pulumi.ComponentResource {
     const { endpoint, region, pathStyle } = objectStore;
     const keys = objectStore.keys("spark");
     const pair = keys === undefined ? undefined : pulumi.all([keys.user, keys.key]);
-    const placed = pulumi.output(objectStore.buckets).apply((own) => placedIn(sources, own));
     return pulumi
       .all([
         secrets.sparkAuthenticationSecret,
@@ -218,7 +217,7 @@ export class Spark extends pulumi.ComponentResource {
         pair,
         sourceCredentials,
         this.eventsFolder,
-        placed,
+        pulumi.output(objectStore.buckets).apply((own) => placed(sources, own)),
       ])
       .apply(([authenticationSecret, token, known, credentials, eventsFolder, sources]) =>
         renderSparkDefaults({
