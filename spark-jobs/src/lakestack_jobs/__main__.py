@@ -23,7 +23,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pyspark import SparkContext
@@ -196,13 +195,13 @@ def _run_sweep(parsed: argparse.Namespace) -> Swept:
 
 @contextmanager
 def _session(
-    parsed: argparse.Namespace, name: str, settings: Mapping[str, str] = MappingProxyType({}), *, local: bool = False
+    parsed: argparse.Namespace, name: str, settings: Mapping[str, str] | None = None, *, local: bool = False
 ) -> Iterator[SparkSession]:
     """A job's Spark application, on the cluster or, if `local`, in this process."""
     builder = SparkSession.builder.appName(name).config("spark.cores.max", str(parsed.cores))
     if local:
         builder = builder.master(f"local[{parsed.cores}]")
-    for setting, value in [*settings.items(), *parsed.conf, *(_ALONE.items() if local else ())]:
+    for setting, value in [*(settings or {}).items(), *parsed.conf, *(_ALONE.items() if local else ())]:
         builder = builder.config(setting, value)
     spark = builder.getOrCreate()
     try:
