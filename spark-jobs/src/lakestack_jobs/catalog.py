@@ -18,10 +18,14 @@ def load(spark: SparkSession, table: str) -> Any:  # noqa: ANN401
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What readers of a table see; `rows` is how many they are, deleted ones included."""
+    """
+    What readers of a table see; `rows` is how many they are, deleted ones included, and `delete_files` how many files
+    say which are deleted.
+    """
 
     id: int
     rows: int
+    delete_files: int
 
 
 def current_snapshot(spark: SparkSession, table: str) -> Snapshot | None:
@@ -29,7 +33,8 @@ def current_snapshot(spark: SparkSession, table: str) -> Snapshot | None:
     snapshot = load(spark, table).currentSnapshot()
     if snapshot is None:
         return None
-    return Snapshot(int(snapshot.snapshotId()), int(snapshot.summary().get("total-records") or 0))
+    totals = (int(snapshot.summary().get(f"total-{name}") or 0) for name in ("records", "delete-files"))
+    return Snapshot(int(snapshot.snapshotId()), *totals)
 
 
 def history(loaded: Any) -> Iterator[Any]:  # noqa: ANN401

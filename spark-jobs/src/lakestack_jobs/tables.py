@@ -16,11 +16,14 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakestack_jobs.catalog import CATALOG, Snapshot, current_snapshot, load
 from lakestack_jobs.identity import count_properties
 from lakestack_jobs.job_error import JobError
+from lakestack_jobs.key_columns import read_present
 from lakestack_jobs.key_ranges import within_ranges
 from lakestack_jobs.sources import Column, PartitionField
 
 # Rows of a table from which on looking where the keys are costs less than reading them all: decision 0022.
 _LARGE = 1_000_000
+# And from which on Arrow reads them sooner than Spark: to start it takes a second of a core.
+_VERY_LARGE = 5_000_000
 
 _Done = TypeVar("_Done")
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
@@ -206,7 +209,8 @@ def present_keys(
     Those keys of the rows that the snapshot has, with more columns of the table.
 
     Of a large table only the files and row groups are read in whose bounds a key of the rows may lie, if these are half
-    of it or less: every row that is read is compared with the ranges once more.
+    of it or less: every row that is read is compared with the ranges once more. Else, of a very large one, the key
+    columns are read by Arrow.
     """
     if snapshot is None:
         return spark.table(table).select(*key, *more).limit(0)
@@ -214,6 +218,10 @@ def present_keys(
     ranges = within_ranges(rows, key) if snapshot.rows >= _LARGE else None
     if ranges is not None and 2 * _read_tasks(there.where(ranges)) <= _read_tasks(there):
         there = there.where(ranges)
+    elif snapshot.rows >= _VERY_LARGE:
+        present = read_present(spark, table, snapshot, rows, key, more)
+        if present is not None:
+            return present
     # A snapshot has the columns of its time: one that was added since is null in all its rows.
     kinds = dict(spark.table(table).dtypes)
     columns = [
