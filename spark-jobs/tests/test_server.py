@@ -93,8 +93,11 @@ def test_jobs_follow_each_other_in_one_process(driver: Path, declared: dict[str,
     day, again, months = _results(driver, 3)
     assert (day["inserted"], again["inserted"], again["already_present"]) == (56, 0, 56)
     assert (months["inserted"], months["already_present"]) == (4802 - 56, 56)
-    # The driver tells of a failure, and ends.
+    # A job that is refused leaves the driver as it was; after one that failed otherwise it ends.
     assert ingest(source="nothing") == "1"
     assert 'No source is called "nothing"' in _results(driver, 4)[-1]["message"]
+    assert ingest("--local-mib", "1") == "0"
+    assert ingest("--conf", "spark.sql.catalog.iceberg.type=nonsense") == "2"
+    assert _results(driver, 6)[-1]["retry"]
     with pytest.raises(OSError, match="Connection"):
         _ask(driver)

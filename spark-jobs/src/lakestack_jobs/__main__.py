@@ -9,7 +9,7 @@ The command that a scheduler submits.
 
 The last one does such jobs as come in at its socket. A job's last line on success is `LAKESTACK_RESULT ` and a JSON
 object with the counts; on failure `LAKESTACK_FAILURE ` and a JSON object with a `message` and whether to `retry`, and
-the exit code is 1.
+the exit code is 1, or 2 if the job does not know why.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from lakestack_jobs.nessie import api_of, states_since
 from lakestack_jobs.objects import Interval
 from lakestack_jobs.replay import Replayed, discard, replay
 from lakestack_jobs.result import Result
-from lakestack_jobs.server import serve
+from lakestack_jobs.server import REFUSED, serve
 from lakestack_jobs.sources import read_source
 from lakestack_jobs.sweep import Swept, sweep
 
@@ -68,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = parsed.run(parsed)
     except JobError as failure:
         _print_failure(str(failure), retry=False)
-        return 1
+        return REFUSED
     except Exception as error:
         traceback.print_exc()
         _print_failure(_first_line(error), retry=True)
-        return 1
+        return 2
     print(result)
     print(RESULT, json.dumps(result.as_dict()), flush=True)
     return 0

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 READY = "ready"
+# Exit code of a job that has said what is wrong with its data or declaration: the process is as good as before.
+REFUSED = 1
 # Ends what a job has printed. Spark hands the output of Python on in a thread of its own: the exit code may be sooner.
 END = "LAKESTACK_END"
 
@@ -20,7 +22,8 @@ def serve(
     address: Path, run: Callable[[Sequence[str]], int], tidy: Callable[[], None], most_jobs: int = _MOST_JOBS
 ) -> None:
     """
-    Does the jobs that come in at a Unix socket, one at a time, until one fails: what went wrong may have hurt the JVM.
+    Does the jobs that come in at a Unix socket, one at a time, until one fails for a reason that it does not know: that
+    may have hurt the JVM.
 
     A client sends the job's arguments, a JSON list on a line. It gets a line with `ready`, and when the job has ended
     a line with its exit code. What the job prints goes to where this process prints, and after it a line
@@ -38,7 +41,7 @@ def serve(
         for _ in range(most_jobs):
             connection, _ = listener.accept()
             with connection:
-                if _serve_one(connection, run) != 0:
+                if _serve_one(connection, run) not in (0, REFUSED):
                     return
             tidy()
 
