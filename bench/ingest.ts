@@ -10,9 +10,11 @@ import { UserError } from "../toolchain/index";
 import { ingestChart } from "./ingest-chart";
 import { publish, resultFile } from "./results";
 
-const usage = `npm run bench:ingest                       what a batch costs by the size of its table, and what many days at once
+const usage = `npm run bench:ingest                       what a batch costs by the size of its table, what many days at once,
+                                                  and whether one much larger than the memory goes through
 npm run bench:ingest -- --rows 100000,1000000     tables of these sizes; none: 0
-npm run bench:ingest -- --backfill 5000000        rows of the many days; none: 0`;
+npm run bench:ingest -- --backfill 5000000        rows of the many days; none: 0
+npm run bench:ingest -- --memory 512              MiB of Java's heap for a batch ten times as large; none: 0`;
 
 const workplace = "/tmp/bench-work";
 const label = "lakestack.bench";
@@ -49,12 +51,23 @@ export interface Backfill {
   profile: { step: string; seconds: number; cpuSeconds: number }[];
 }
 
+/** A batch that is larger than the memory that Spark has. */
+export interface Memory {
+  heapBytes: number;
+  /** Of JSON. */
+  textBytes: number;
+  rows: number;
+  seconds: number;
+  cpuSeconds: number;
+}
+
 interface Result {
   /** Rows of the batch. */
   batch: number;
   cores: number;
   results: Measurement[];
   backfill?: Backfill;
+  memory?: Memory;
 }
 
 /** What was not asked for is not there. */
@@ -62,7 +75,7 @@ type Measured = Partial<Result>;
 
 async function benchmark(
   { stack, reporter, signal }: Context,
-  { rows, backfill }: { rows: string; backfill: string },
+  { rows, backfill, memory }: { rows: string; backfill: string; memory: string },
 ): Promise<Measured> {
   const { docker, images } = await prepareMachine({ stack, reporter, signal, forTests: true });
   const image = images.get("checks");
@@ -70,21 +83,25 @@ async function benchmark(
   for (const { Id } of await docker.listContainers({ all: true, filters: { label: [label] } })) {
     await removeContainer(docker, Id);
   }
-  const measure = (script: string, rowsToMake: string) =>
-    rowsToMake === "0" ? undefined : runScript({ docker, image, signal }, script, rowsToMake);
-  return { ...(await measure("ingest.py", rows)), ...(await measure("ingest_backfill.py", backfill)) };
+  const measure = (script: string, size: string) =>
+    size === "0" ? undefined : runScript({ docker, image, signal }, script, size);
+  return {
+    ...(await measure("ingest.py", rows)),
+    ...(await measure("ingest_backfill.py", backfill)),
+    ...(await measure("ingest_memory.py", memory)),
+  };
 }
 
 /** Runs one of the scripts in a container, and returns what its last line says. */
 async function runScript(
   { docker, image, signal }: { docker: Docker; image: string; signal: AbortSignal },
   script: string,
-  rows: string,
+  size: string,
 ): Promise<Measured> {
   const container = await docker.createContainer({
     Image: image,
     Entrypoint: ["python3", `${workplace}/bench/${script}`],
-    Cmd: ["--project", workplace, "--folder", "/tmp/bench-data", "--rows", rows],
+    Cmd: ["--project", workplace, "--folder", "/tmp/bench-data", "--size", size],
     Env: [`PYTHONPATH=/opt/spark/python:/opt/checks/python:${workplace}/spark-jobs/src`],
     Labels: { [label]: "true" },
     HostConfig: { Init: true },
@@ -123,8 +140,17 @@ async function run(docker: Docker, container: Docker.Container): Promise<string[
 }
 
 /** The measurements as tables. */
-export function report({ results, backfill }: Pick<Result, "results" | "backfill">): string {
-  const bySize = table(
+export function report({ results, backfill, memory }: Omit<Result, "batch" | "cores">): string {
+  const tables = [
+    ...(results.length === 0 ? [] : [bySize(results)]),
+    ...(backfill === undefined ? [] : manyDays(backfill)),
+    ...(memory === undefined ? [] : [beyondMemory(memory)]),
+  ];
+  return tables.join("\n\n");
+}
+
+function bySize(results: readonly Measurement[]): string {
+  return table(
     ["keys", "rows in the table", "what", "median", "processor", "bytes read", "of the table"],
     results.map(({ keys, rows, way, seconds, cpuSeconds, bytesRead, tableBytes }) => [
       keys,
@@ -136,11 +162,12 @@ export function report({ results, backfill }: Pick<Result, "results" | "backfill
       `${((100 * bytesRead) / tableBytes).toFixed(1)} %`,
     ]),
   );
-  if (backfill === undefined) return bySize;
-  const { rows, days, textBytes, profile } = backfill;
+}
+
+function manyDays({ rows, days, textBytes, results, profile }: Backfill): string[] {
   const ways = table(
     [`${rows.toLocaleString("en")} rows in ${days} days`, "time", "processor", "rows a second"],
-    backfill.results.map(({ way, seconds, cpuSeconds, rowsPerSecond }) => [
+    results.map(({ way, seconds, cpuSeconds, rowsPerSecond }) => [
       way,
       `${seconds.toFixed(1)} s`,
       `${cpuSeconds.toFixed(1)} s`,
@@ -155,7 +182,23 @@ export function report({ results, backfill }: Pick<Result, "results" | "backfill
       `${cpuSeconds.toFixed(1)} s`,
     ]),
   );
-  return (results.length === 0 ? [ways, steps] : [bySize, ways, steps]).join("\n\n");
+  return [ways, steps];
+}
+
+function beyondMemory({ heapBytes, textBytes, rows, seconds, cpuSeconds }: Memory): string {
+  return table(
+    ["one batch", "JSON", "heap", "JSON to heap", "time", "processor"],
+    [
+      [
+        `${rows.toLocaleString("en")} rows`,
+        bytes(textBytes),
+        bytes(heapBytes),
+        `${(textBytes / heapBytes).toFixed(1)} ×`,
+        `${seconds.toFixed(1)} s`,
+        `${cpuSeconds.toFixed(1)} s`,
+      ],
+    ],
+  );
 }
 
 export const command: Command = {
@@ -164,12 +207,16 @@ export const command: Command = {
     const { values } = readOptions(usage, args, {
       rows: { type: "string", default: "100000,1000000,10000000,50000000" },
       backfill: { type: "string", default: "5000000" },
+      memory: { type: "string", default: "512" },
     });
     if (!/^(0|[1-9]\d*(,[1-9]\d*)*)$/.test(values.rows)) {
       throw new UserError(`--rows is "${values.rows}", expected numbers that grow, with commas.`, usage);
     }
     if (!/^\d+00000$|^0$/.test(values.backfill)) {
       throw new UserError(`--backfill is "${values.backfill}", expected a multiple of 100000.`, usage);
+    }
+    if (!/^(0|[1-9]\d{2,4})$/.test(values.memory)) {
+      throw new UserError(`--memory is "${values.memory}", expected MiB from 100 on, or 0.`, usage);
     }
     const measured = await benchmark(context, values);
     // What was not measured now stays as it was.

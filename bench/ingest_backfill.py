@@ -79,14 +79,24 @@ class Backfill:
                 }
             )
             print(json.dumps(results[-1]), flush=True)
-        text = sum(file.stat().st_size for file in self.folder.rglob("*.json"))
         return {
             "rows": self.rows,
             "days": len(self.days),
-            "textBytes": text,
+            "textBytes": self.text_bytes(),
             "results": results,
             "profile": self.profile,
         }
+
+    def ours_alone(self) -> dict[str, float]:
+        """Runs Lakestack's way only; returns what it took."""
+        spent = self.session.measured(self._ours)
+        found = self._rows(f"iceberg.{self.ours.table}")
+        assert found == self.rows, f"{found} rows, expected {self.rows}"
+        return spent
+
+    def text_bytes(self) -> int:
+        """How much JSON the days are."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*.json"))
 
     def _rows(self, table: str) -> int:
         # Other processes may have written to it.
@@ -186,12 +196,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--size", type=int, required=True)
     arguments = parser.parse_args()
     session = Session(arguments.folder, LARGE_JOBS)
     articles = parse_source(declared_articles(arguments.project))
     session.load_articles(arguments.project / "sample-data" / "Media", articles)
-    backfill = Backfill(session, arguments.project, arguments.rows).measure()
+    backfill = Backfill(session, arguments.project, arguments.size).measure()
     print(json.dumps({"cores": session.cores, "backfill": backfill}), flush=True)
 
 

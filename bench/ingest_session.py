@@ -24,13 +24,13 @@ class Session:
 
     cores = 2
 
-    def __init__(self, folder: Path, java_options: str = SMALL_JOBS) -> None:
+    def __init__(self, folder: Path, java_options: str = SMALL_JOBS, *, heap_mib: int = 3072) -> None:
         """Starts it."""
         self.folder, cores = folder, self.cores
         jar = next(Path(os.environ.get("SPARK_HOME", "/opt/spark"), "extra-jars").glob("iceberg-spark-runtime-*.jar"))
         builder: Any = SparkSession.builder.master(f"local[{cores}]")
         settings = {
-            "spark.driver.memory": "3g",
+            "spark.driver.memory": f"{heap_mib}m",
             "spark.driver.extraClassPath": str(jar),
             # One process does here what many do in the stack, and compiled code adds up.
             "spark.driver.extraJavaOptions": f"{java_options} -XX:ReservedCodeCacheSize=240m",
@@ -69,14 +69,18 @@ class Session:
 
     def spent(self) -> tuple[float, int]:
         """
-        Seconds of processor time and bytes read by Spark's process so far, as the kernel counts them. Hadoop's counters
-        leave out what Parquet's reader takes; here the exchange between the steps of a query is counted, too.
+        Seconds of processor time and bytes read so far by Spark's process and Python's workers, as the kernel counts
+        them. Hadoop's counters leave out what Parquet's reader takes; here the exchange between the steps of a query is
+        counted, too.
         """
         jvm: Any = self.spark.sparkContext._jvm
-        process = Path(f"/proc/{jvm.java.lang.ProcessHandle.current().pid()}")
-        counters = dict(line.split(": ") for line in (process / "io").read_text().splitlines())
-        ticks = (process / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), int(counters["rchar"])
+        seconds, read = 0.0, 0
+        for process in _with_children(jvm.java.lang.ProcessHandle.current()):
+            counters = dict(line.split(": ") for line in (process / "io").read_text().splitlines())
+            ticks = (process / "stat").read_text().rsplit(")", 1)[1].split()[11:15]
+            seconds += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+            read += int(counters["rchar"])
+        return seconds, read
 
     def measured(self, work: Callable[[], object]) -> dict[str, float]:
         """Seconds, seconds of processor time and bytes read."""
@@ -136,3 +140,12 @@ class Session:
         self.spark.sql(f"CALL iceberg.system.set_current_snapshot('{name}', {snapshot})")
         summary = load(self.spark, table).currentSnapshot().summary()
         return int(summary.get("total-files-size"))
+
+
+def _with_children(handle: Any) -> list[Path]:  # noqa: ANN401
+    """The folders of /proc of a Java process and all that it started."""
+    started = handle.descendants().iterator()
+    pids = [handle.pid()]
+    while started.hasNext():
+        pids.append(started.next().pid())
+    return [Path(f"/proc/{pid}") for pid in pids]

@@ -41,6 +41,19 @@ describe("the benchmark of ingestion", () => {
     expect(text).not.toContain("rows in the table");
   });
 
+  it("reports a batch beyond the memory with how far beyond it is", () => {
+    const memory = {
+      heapBytes: 512 << 20,
+      textBytes: 5.5 * 2 ** 30,
+      rows: 8_000_000,
+      seconds: 600,
+      cpuSeconds: 900,
+    };
+    expect(report({ results: [], memory })).toMatch(
+      /8,000,000 rows +5\.5 GiB +512 MiB +11\.0 × +600\.0 s +900\.0 s/,
+    );
+  });
+
   it("draws the batches beside the demo's, to scale", () => {
     const chart = ingestChart({ batch: 50_000, results });
     const bars = [...chart.matchAll(/<rect x="\d+" y="\d+" width="([\d.]+)"/g)].map(([, width]) =>
