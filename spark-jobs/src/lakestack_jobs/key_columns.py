@@ -22,7 +22,7 @@ _KINDS = {"string", "int", "bigint", "decimal", "date", "timestamp", "timestamp_
 _MOST_KEYS = 1_000_000
 # Of a file at a time; so many of these parts for one task; rows that it has in memory.
 _PART_BYTES, _TASK_PARTS = 128 << 20, 64
-_ROWS = 1 << 20
+_ROWS = 1 << 18
 _FIELD_ID = b"PARQUET:field_id"
 
 # A part of a file: its path, which part, and of how many.
@@ -79,7 +79,7 @@ def read_present(
         return spark.createDataFrame(list(dict.fromkeys(found)), there.schema)
     except (Py4JJavaError, PySparkException) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        told = next((line for line in lines if "Error" in line), repr(error))
+        told = next((line for line in lines if "Error" in line), (lines or [repr(error)])[0])
         print(f"Spark reads the keys of {table}, as Arrow could not: {told}", flush=True)
         return None
 
