@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -89,10 +89,10 @@ def measure(session: Session, source: Source, table: str, snapshot: int, locatio
     return found
 
 
-def by_size(session: Session, declared: dict[str, Any], sizes: list[int]) -> list[dict[str, Any]]:
+def by_size(session: Session, declared: dict[str, Any], sizes: list[int], kinds: Sequence[str]) -> list[dict[str, Any]]:
     """What a batch costs by the size of the table."""
     prepared = []
-    for kind in KEYS:
+    for kind in kinds:
         source = parse_source({**declared, "table": f"bench.{kind}"})
         for before, size in zip([0, *sizes], sizes, strict=False):
             began = time.monotonic()
@@ -116,11 +116,12 @@ def main() -> None:
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--size", required=True, metavar="ROWS", help="of the tables, with commas")
+    parser.add_argument("--keys", default=",".join(KEYS), help=f"of the rows, with commas (default {','.join(KEYS)})")
     arguments = parser.parse_args()
     session = Session(arguments.folder)
     declared = declared_articles(arguments.project)
     session.load_articles(arguments.project / "sample-data" / "Media", parse_source(declared))
-    results = by_size(session, declared, [int(rows) for rows in arguments.size.split(",")])
+    results = by_size(session, declared, [int(rows) for rows in arguments.size.split(",")], arguments.keys.split(","))
     print(json.dumps({"batch": BATCH, "cores": session.cores, "results": results}), flush=True)
 
 

@@ -13,6 +13,7 @@ import { publish, resultFile } from "./results";
 const usage = `npm run bench:ingest                       what a batch costs by the size of its table, what many days at once,
                                                   and whether one much larger than the memory goes through
 npm run bench:ingest -- --rows 100000,1000000     tables of these sizes; none: 0
+npm run bench:ingest -- --keys random             only these keys in them, or ordered; the other results stay
 npm run bench:ingest -- --backfill 5000000        rows of the many days; none: 0
 npm run bench:ingest -- --memory 512              MiB of Java's heap for a batch ten times as large; none: 0`;
 
@@ -75,7 +76,7 @@ type Measured = Partial<Result>;
 
 async function benchmark(
   { stack, reporter, signal }: Context,
-  { rows, backfill, memory }: { rows: string; backfill: string; memory: string },
+  { rows, keys, backfill, memory }: Record<"rows" | "keys" | "backfill" | "memory", string>,
 ): Promise<Measured> {
   const { docker, images } = await prepareMachine({ stack, reporter, signal, forTests: true });
   const image = images.get("checks");
@@ -83,10 +84,10 @@ async function benchmark(
   for (const { Id } of await docker.listContainers({ all: true, filters: { label: [label] } })) {
     await removeContainer(docker, Id);
   }
-  const measure = (script: string, size: string) =>
-    size === "0" ? undefined : runScript({ docker, image, signal }, script, size);
+  const measure = (script: string, size: string, ...more: string[]) =>
+    size === "0" ? undefined : runScript({ docker, image, signal }, script, ["--size", size, ...more]);
   return {
-    ...(await measure("ingest.py", rows)),
+    ...(await measure("ingest.py", rows, "--keys", keys)),
     ...(await measure("ingest_backfill.py", backfill)),
     ...(await measure("ingest_memory.py", memory)),
   };
@@ -96,12 +97,12 @@ async function benchmark(
 async function runScript(
   { docker, image, signal }: { docker: Docker; image: string; signal: AbortSignal },
   script: string,
-  size: string,
+  options: readonly string[],
 ): Promise<Measured> {
   const container = await docker.createContainer({
     Image: image,
     Entrypoint: ["python3", `${workplace}/bench/${script}`],
-    Cmd: ["--project", workplace, "--folder", "/tmp/bench-data", "--size", size],
+    Cmd: ["--project", workplace, "--folder", "/tmp/bench-data", ...options],
     Env: [`PYTHONPATH=/opt/spark/python:/opt/checks/python:${workplace}/spark-jobs/src`],
     Labels: { [label]: "true" },
     HostConfig: { Init: true },
@@ -206,11 +207,15 @@ export const command: Command = {
   async run(args, context) {
     const { values } = readOptions(usage, args, {
       rows: { type: "string", default: "100000,1000000,10000000,50000000" },
+      keys: { type: "string", default: "ordered,random" },
       backfill: { type: "string", default: "5000000" },
       memory: { type: "string", default: "512" },
     });
     if (!/^(0|[1-9]\d*(,[1-9]\d*)*)$/.test(values.rows)) {
       throw new UserError(`--rows is "${values.rows}", expected numbers that grow, with commas.`, usage);
+    }
+    if (!/^(ordered|random|ordered,random)$/.test(values.keys)) {
+      throw new UserError(`--keys is "${values.keys}", expected ordered, random or ordered,random.`, usage);
     }
     if (!/^\d+00000$|^0$/.test(values.backfill)) {
       throw new UserError(`--backfill is "${values.backfill}", expected a multiple of 100000.`, usage);
@@ -223,8 +228,11 @@ export const command: Command = {
     const earlier = JSON.parse(
       await readFile(resultFile("ingest"), "utf8").catch(() => "{}"),
     ) as Partial<Result>;
-    const result = { ...earlier, ...measured };
-    const { batch, results = [] } = result;
+    const others = earlier.results?.filter(({ keys }) => !values.keys.split(",").includes(keys)) ?? [];
+    const results =
+      measured.results === undefined ? (earlier.results ?? []) : [...others, ...measured.results];
+    const result = { ...earlier, ...measured, results };
+    const { batch } = result;
     // Tables of some size were never measured here: there is no picture of them.
     const chart = batch === undefined ? undefined : ingestChart({ batch, results });
     await publish("ingest", result, report({ results: [], ...measured }), chart);
