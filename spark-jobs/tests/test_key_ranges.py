@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakestack_jobs import tables
+from lakestack_jobs import key_ranges, tables
 from lakestack_jobs.catalog import current_snapshot
-from lakestack_jobs.key_ranges import Range, joined, within_ranges
+from lakestack_jobs.key_ranges import ranges_of, within_ranges
 from lakestack_jobs.sources import Column, Source
 from lakestack_jobs.tables import ensure_table, merge, present_keys
 
@@ -61,19 +61,24 @@ def test_of_a_composite_key_each_column_has_its_ranges(spark: SparkSession) -> N
     assert [tuple(row) for row in others.where(condition).collect()] == [("b", 1)]
 
 
-def test_ranges_are_joined_across_the_narrowest_gaps() -> None:
-    bins = [0, 1, 2, 10, 12, 30, 31, 100]
-    ranges = [Range(number, number + 0.5, number, number) for number in bins]
-    assert [(each.least, each.most) for each in joined(ranges, most=3)] == [(0, 12.5), (30, 31.5), (100, 100.5)]
-    assert [(each.least, each.most) for each in joined(ranges)] == [
-        (0, 2.5),
-        (10, 10.5),
-        (12, 12.5),
-        (30, 31.5),
-        (100, 100.5),
-    ]
-    assert len(joined([Range(n, n, 3 * n, 3 * n) for n in range(300)])) == 32
-    assert joined([]) == []
+def test_the_widest_gaps_are_left_out() -> None:
+    values = [0, 1, 2, 10, 12, 30, 31, 100]
+    assert ranges_of(values, most=3) == [(0, 12), (30, 31), (100, 100)]
+    assert ranges_of(values, most=1) == [(0, 100)]
+    assert ranges_of([0, 1, 5000, 5001, 10_000]) == [(0, 1), (5000, 5001), (10_000, 10_000)]
+    assert len(ranges_of(range(0, 300_000, 1000))) == 32
+    assert ranges_of([7, 7, 7]) == [(7, 7)]
+    assert ranges_of([]) == []
+
+
+def test_of_very_many_keys_the_bounds_are_looked_at(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_ranges, "_FEW", 2)
+    rows = frame(spark, "bigint", [1, 2, 900])
+    condition = within_ranges(rows, ["k"])
+    assert condition is not None
+    assert rows.where(condition).count() == 3
+    others = frame(spark, "bigint", [0, 500, 901]).where(condition)
+    assert [row.k for row in others.collect()] == [500]
 
 
 @pytest.fixture
