@@ -5,7 +5,7 @@ by column, by Arrow in Python's workers. Spark makes a row of every value before
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import cache, partial, reduce
 from typing import Any
 
 from py4j.java_gateway import is_instance_of
@@ -124,17 +124,19 @@ def _reader(
     """
 
     def read(parts: Iterable[_Part]) -> Iterator[tuple[Any, ...]]:
+        # Begun with once: a file is opened sooner than a connection to its store.
+        store = cache(partial(_object_store, storage))
         for path, part, count in parts:
-            for rows in _read_part(path, part, count):
+            for rows in _read_part(store, path, part, count):
                 found = _found(rows)
                 yield from zip(*(column.to_pylist() for column in found.columns), strict=True)
 
-    def _read_part(path: str, part: int, count: int) -> Iterator[Any]:
+    def _read_part(store: Callable[[], Any], path: str, part: int, count: int) -> Iterator[Any]:
         """The wanted columns, some rows at a time."""
         import pyarrow as pa
         from pyarrow.parquet import ParquetFile
 
-        system, inside = _file_system(path, storage)
+        system, inside = _file_system(path, store)
         with ParquetFile(system.open_input_file(inside), pre_buffer=True) as file:
             # A column may have had another name when the file was written.
             names = {int((field.metadata or {}).get(_FIELD_ID, -1)): field.name for field in file.schema_arrow}
@@ -168,8 +170,8 @@ def _reader(
     return read
 
 
-def _file_system(path: str, storage: Mapping[str, str]) -> tuple[Any, str]:
-    """Arrow's file system for a file, and the file's path in it."""
+def _file_system(path: str, store: Callable[[], Any]) -> tuple[Any, str]:
+    """Arrow's file system for a file, which is the store's unless it is on a disk, and the file's path in it."""
     from pyarrow import fs
 
     scheme, _, rest = path.partition(":/")
@@ -177,6 +179,13 @@ def _file_system(path: str, storage: Mapping[str, str]) -> tuple[Any, str]:
         return fs.LocalFileSystem(), "/" + (rest or path).lstrip("/")
     if scheme not in ("s3", "s3a"):
         raise ValueError(f"{path} is in no bucket")
+    return store(), rest.lstrip("/")
+
+
+def _object_store(storage: Mapping[str, str]) -> Any:  # noqa: ANN401
+    """Arrow's file system for S3, as Iceberg knows the store."""
+    from pyarrow import fs
+
     given = {
         "access_key": storage.get("s3.access-key-id"),
         "secret_key": storage.get("s3.secret-access-key"),
@@ -184,4 +193,4 @@ def _file_system(path: str, storage: Mapping[str, str]) -> tuple[Any, str]:
         "endpoint_override": storage.get("s3.endpoint"),
         "region": storage.get("client.region") or storage.get("s3.region"),
     }
-    return fs.S3FileSystem(**{name: value for name, value in given.items() if value}), rest.lstrip("/")
+    return fs.S3FileSystem(**{name: value for name, value in given.items() if value})
