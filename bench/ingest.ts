@@ -220,17 +220,18 @@ export const command: Command = {
     if (!/^\d+00000$|^0$/.test(values.backfill)) {
       throw new UserError(`--backfill is "${values.backfill}", expected a multiple of 100000.`, usage);
     }
-    if (!/^(0|[1-9]\d{2,4})$/.test(values.memory)) {
-      throw new UserError(`--memory is "${values.memory}", expected MiB from 100 on, or 0.`, usage);
+    // Spark does not start with less than 450 MiB, of which Java keeps some for itself.
+    if (!/^(0|[5-9]\d{2}|[1-9]\d{3,4})$/.test(values.memory)) {
+      throw new UserError(`--memory is "${values.memory}", expected MiB from 500 to 99999, or 0.`, usage);
     }
     const measured = await benchmark(context, values);
     // What was not measured now stays as it was.
     const earlier = JSON.parse(
       await readFile(resultFile("ingest"), "utf8").catch(() => "{}"),
     ) as Partial<Result>;
-    const others = earlier.results?.filter(({ keys }) => !values.keys.split(",").includes(keys)) ?? [];
-    const results =
-      measured.results === undefined ? (earlier.results ?? []) : [...others, ...measured.results];
+    const kinds = new Set(measured.results?.map(({ keys }) => keys));
+    const kept = earlier.results?.filter(({ keys }) => !kinds.has(keys)) ?? [];
+    const results = [...kept, ...(measured.results ?? [])];
     const result = { ...earlier, ...measured, results };
     const { batch } = result;
     // Tables of some size were never measured here: there is no picture of them.
