@@ -25,8 +25,10 @@ from lakestack_jobs.server import serve
 
 def run(job):
     print("driver", os.getpid(), flush=True)
-    if job[0] == "fail":
+    if job[0] == "refuse":
         return 1
+    if job[0] == "fail":
+        return 2
     if job[0] == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if job[0] == "sleep":
@@ -111,6 +113,11 @@ def test_a_driver_whose_job_has_failed_is_not_asked_again(do: Do) -> None:
     again = do("x")
     assert again[0] == "starting"
     assert again[1] != failed[1]
+
+
+def test_a_driver_whose_job_has_refused_its_data_does_the_next(do: Do) -> None:
+    refused = do("refuse")
+    assert do("x") == [refused[1], "did x"]
 
 
 def test_a_driver_that_is_killed_ends_the_job_with_what_it_printed(do: Do) -> None:
