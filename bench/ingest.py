@@ -17,6 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from lakestack_jobs.objects import Interval
 from lakestack_jobs.sources import Source, parse_source
 
 BATCH, KNOWN = 50_000, 1_000
+WARM_UP, ROUNDS = 5, 3
 KEYS = ("ordered", "random")
 DAY = Interval(date(2018, 4, 1), date(2018, 4, 2))
 BEGIN = "The tables are made; measuring begins."
@@ -65,32 +67,44 @@ def check(session: Session, source: Source, table: str, keys: DataFrame, *, plai
         tables._LARGE, tables._VERY_LARGE = limits
 
 
-def measure(session: Session, source: Source, table: str, snapshot: int, location: Path) -> list[dict[str, Any]]:
-    """All ways, into a table as it was at a snapshot; the middle of three runs, each of which is undone."""
-    folder = f"file://{location}/2018/04/01"
-    keys = session.spark.read.schema("id string").json(folder).persist()
+@dataclass(frozen=True)
+class Prepared:
+    """A table of some size, and a batch for it."""
+
+    kind: str
+    source: Source
+    size: int
+    snapshot: int
+    batch: Path
+
+    @property
+    def table(self) -> str:
+        """Its name with its catalog."""
+        return f"iceberg.{self.source.table}"
+
+
+def measure(session: Session, into: Prepared) -> dict[str, dict[str, float]]:
+    """What each way takes; each finds the table as it was."""
+    spark, source, table, folder = session.spark, into.source, into.table, f"file://{into.batch}/2018/04/01"
+    keys = spark.read.schema("id string").json(folder).persist()
     keys.count()
     ways: dict[str, Callable[[], object]] = {
         "key check, whole column": partial(check, session, source, table, keys, plain=True),
         "key check": partial(check, session, source, table, keys, plain=False),
-        "batch": lambda: ingest(session.spark, source, DAY, f"r{time.time()}", location=f"file://{location}/"),
-        "batch, as the demo does": partial(demo, session.spark, source, folder, table),
+        "batch": lambda: ingest(spark, source, DAY, f"r{time.time()}", location=f"file://{into.batch}/"),
+        "batch, as the demo does": partial(demo, spark, source, folder, table),
     }
-    found = []
+    found = {}
     for way, work in ways.items():
-        runs = []
-        for _ in range(3):
-            table_bytes = session.go_to(table, snapshot)
-            runs.append(session.measured(work))
-        session.go_to(table, snapshot)
-        middle = {name: sorted(run[name] for run in runs)[1] for name in runs[0]}
-        found.append({"way": way, **middle, "tableBytes": table_bytes})
+        table_bytes = session.go_to(table, into.snapshot)
+        found[way] = {**session.measured(work), "tableBytes": table_bytes}
+    session.go_to(table, into.snapshot)
     keys.unpersist()
     return found
 
 
 def by_size(session: Session, declared: dict[str, Any], sizes: list[int], kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """What a batch costs by the size of the table."""
+    """What a batch costs by the size of the table: the middle of three rounds."""
     prepared = []
     for kind in kinds:
         source = parse_source({**declared, "table": f"bench.{kind}"})
@@ -98,15 +112,22 @@ def by_size(session: Session, declared: dict[str, Any], sizes: list[int], kinds:
             began = time.monotonic()
             snapshot = session.grow(source, kind, before, size)
             print(f"{size:,} rows with {kind} keys: {time.monotonic() - began:.0f} s", flush=True)
-            prepared.append((kind, source, size, snapshot, write_batch(session, source, kind, size)))
+            prepared.append(Prepared(kind, source, size, snapshot, write_batch(session, source, kind, size)))
     print(BEGIN, flush=True)
-    found = []
     # What the first queries of a process take for themselves is not the table's.
-    for round_, (kind, source, size, snapshot, location) in enumerate([prepared[0], *prepared]):
-        for each in measure(session, source, f"iceberg.{source.table}", snapshot, location):
-            if round_:
-                found.append({"keys": kind, "rows": size, **each})
-                print(json.dumps(found[-1]), flush=True)
+    for _ in range(WARM_UP):
+        measure(session, prepared[0])
+    # Java goes on getting faster, batch by batch: all tables have a share of each state that it is in.
+    rounds = []
+    for number in range(1, ROUNDS + 1):
+        rounds.append([measure(session, into) for into in prepared])
+        print(f"round {number} of {ROUNDS} is done", flush=True)
+    found = []
+    for into, *runs in zip(prepared, *rounds, strict=True):
+        for way in runs[0]:
+            middle = {name: sorted(run[way][name] for run in runs)[ROUNDS // 2] for name in runs[0][way]}
+            found.append({"keys": into.kind, "rows": into.size, "way": way, **middle})
+            print(json.dumps(found[-1]), flush=True)
     return found
 
 

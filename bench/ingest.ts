@@ -20,7 +20,7 @@ npm run bench:ingest -- --memory 512              MiB of Java's heap for a batch
 const workplace = "/tmp/bench-work";
 const label = "lakestack.bench";
 
-/** One measurement: of each number the median of three runs, each of which is undone. */
+/** One measurement: of each number the median of three rounds, in each of which all tables are measured. */
 export interface Measurement {
   keys: "ordered" | "random";
   /** Of the table before the batch. */

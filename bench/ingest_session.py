@@ -76,8 +76,11 @@ class Session:
         jvm: Any = self.spark.sparkContext._jvm
         seconds, read = 0.0, 0
         for process in _with_children(jvm.java.lang.ProcessHandle.current()):
-            counters = dict(line.split(": ") for line in (process / "io").read_text().splitlines())
-            ticks = (process / "stat").read_text().rsplit(")", 1)[1].split()[11:15]
+            try:
+                counters = dict(line.split(": ") for line in (process / "io").read_text().splitlines())
+                ticks = (process / "stat").read_text().rsplit(")", 1)[1].split()[11:15]
+            except OSError:
+                continue  # It has ended; its parent may still have to ask how.
             seconds += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
             read += int(counters["rchar"])
         return seconds, read
