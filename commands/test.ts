@@ -210,25 +210,32 @@ const memoryForBoth = 20 * 2 ** 30;
 
 /**
  * What needs Docker. Beside the tests on containers runs what computes, and where there is memory enough the tests on a
- * cluster: both wait for much, and share nothing but the machine.
+ * cluster: both wait for much, and share nothing but the machine. The lane that is through first takes what is left.
  */
 async function stagesOnContainers(run: TestRun, context: Context, ready: Ready): Promise<void> {
   const { env } = ready;
+  const project = (lane: Lane, name: string) => lane.stage(`${name} tests`, vitest(name, context, [], env));
+  const left = ["fake-aws", "toolchain"];
+  const takeWhatIsLeft = async (lane: Lane) => {
+    for (let name = left.shift(); name !== undefined; name = left.shift()) await project(lane, name);
+  };
   try {
-    const isLeft = await run.beside(
+    const clusterIsLeft = await run.beside(
       async (lane) => {
-        for (const project of ["docker-plugin", "toolchain", "fake-aws", "e2e"])
-          await lane.stage(`${project} tests`, vitest(project, context, [], env));
+        await project(lane, "docker-plugin");
+        await project(lane, "e2e");
+        await takeWhatIsLeft(lane);
       },
       async (lane) => {
         await lane.stage("Python checks", (output) => pythonChecks(ready, output, context.signal));
         const clusterIsUp = await emptyClusterStages(lane, context, env);
-        if (!clusterIsUp || os.totalmem() < memoryForBoth) return clusterIsUp;
-        await stackOnClusterStage(lane, context, env);
-        return false;
+        const isWaiting = clusterIsUp && os.totalmem() < memoryForBoth;
+        if (clusterIsUp && !isWaiting) await stackOnClusterStage(lane, context, env);
+        await takeWhatIsLeft(lane);
+        return isWaiting;
       },
     );
-    if (isLeft) await stackOnClusterStage(run, context, env);
+    if (clusterIsLeft) await stackOnClusterStage(run, context, env);
   } finally {
     await removeClusterAndImages(context);
   }
