@@ -3,7 +3,7 @@ import { readGroups, readUsers } from "./users";
 import type { Role } from "./users";
 
 /** A port of the stack: what it is for, and its number on the loopback address. */
-const portKeys = [
+export const portKeys = [
   "trinoPort",
   "airflowPort",
   "sparkMasterPort",

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import type { BucketPurpose } from "../access";
-import { type ConfigFault, ConfigError, Reader } from "../config";
+import { type ConfigFault, ConfigError, portKeys, Reader } from "../config";
 import { architectures, overridden, preset, sizeNames } from "./sizes";
 import type { Architecture, Sizes } from "./sizes";
 
@@ -144,7 +144,11 @@ export function readAwsConfig(config = new pulumi.Config("lakestack")): AwsConfi
 
 const byCertificate = "awsCertificateArn, or awsZoneId, says which certificate the doors show";
 const byBalancers = "doors are load balancers of AWS, and S3 has its own";
+const byInstance = "databaseInstance of awsOverrides says this";
+const ofDatabase = "the database is the stack's own RDS";
 const byRegion = "the object store is S3 in awsRegion";
+/** All but the master's, which is in the addresses that Airflow shows. */
+const laptopPorts = portKeys.filter((key) => key !== "sparkMasterPort");
 
 /** Settings of other platforms that AWS has no use for, and what says the same there. */
 const insteadOf: Record<string, string> = {
@@ -159,6 +163,7 @@ const insteadOf: Record<string, string> = {
   trinoSourceRanges: "awsDoorAllowList says this",
   trinoIssuer: byCertificate,
   trinoCertificateFile: byCertificate,
+  trinoAuthorityFile: byCertificate,
   certificateIssuer: byCertificate,
   ingressTlsSecret: byCertificate,
   ingressClass: byBalancers,
@@ -167,12 +172,24 @@ const insteadOf: Record<string, string> = {
   objectStoreHost: byBalancers,
   objectStoreEndpoint: byRegion,
   objectStoreRegion: byRegion,
+  objectStorePathStyle: byRegion,
+  objectStoreSize: "S3 is as large as what it holds",
+  objectStoreCores: byRegion,
+  objectStoreMemory: byRegion,
+  objectStoreConsole: byRegion,
   warehouseBucket: "awsWarehouseBucket says this",
   sourceBucket: "awsSourceBucket says this",
   eventsBucket: "awsEventsBucket says this",
   lineageBucket: "awsLineageBucket says this",
   auditBucket: "awsAuditBucket says this",
-  databaseAddress: "the database is the stack's own RDS",
+  databaseAddress: ofDatabase,
+  databaseAdministrator: ofDatabase,
+  databaseSize: "databaseDisk of awsOverrides says this",
+  databaseCores: byInstance,
+  databaseMemory: byInstance,
+  publishCatalog: "the catalog has no door",
+  trustedNetwork: "the doors have TLS",
+  ...Object.fromEntries(laptopPorts.map((key) => [key, "doors are at 443, and ports those of a laptop"])),
 };
 
 /** What would be ignored, is refused: settings of other platforms, and numbers that a size says. */

@@ -64,6 +64,17 @@ describe("the AWS settings", () => {
     ["trinoDoor", "load-balancer", "none: on AWS, awsTrinoDoor says this"],
     ["sourceBucket", "acme-data", "source: on AWS, awsSourceBucket says this"],
     ["databaseAddress", "db.example.com:5432", "nothing: on AWS, the database is the stack's own RDS"],
+    ["databaseAdministrator", "root", "postgres: on AWS, the database is the stack's own RDS"],
+    ["databaseSize", "100", "10: on AWS, databaseDisk of awsOverrides says this"],
+    ["objectStoreSize", "100", "50: on AWS, S3 is as large as what it holds"],
+    ["trinoPort", "443", "8443: on AWS, doors are at 443, and ports those of a laptop"],
+    ["publishCatalog", "true", "false: on AWS, the catalog has no door"],
+    ["objectStorePathStyle", "false", "true: on AWS, the object store is S3 in awsRegion"],
+    [
+      "trinoAuthorityFile",
+      "root.pem",
+      "nothing: on AWS, awsCertificateArn, or awsZoneId, says which certificate the doors show",
+    ],
     [
       "imageRegistry",
       "registry.example.com/lake",
