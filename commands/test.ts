@@ -210,32 +210,27 @@ const memoryForBoth = 20 * 2 ** 30;
 
 /**
  * What needs Docker. Beside the tests on containers runs what computes, and where there is memory enough the tests on a
- * cluster: both wait for much, and share nothing but the machine. The lane that is through first takes what is left.
+ * cluster: both wait for much, and share nothing but the machine.
  */
 async function stagesOnContainers(run: TestRun, context: Context, ready: Ready): Promise<void> {
   const { env } = ready;
   const project = (lane: Lane, name: string) => lane.stage(`${name} tests`, vitest(name, context, [], env));
-  const left = ["fake-aws", "toolchain"];
-  const takeWhatIsLeft = async (lane: Lane) => {
-    for (let name = left.shift(); name !== undefined; name = left.shift()) await project(lane, name);
-  };
   try {
-    const clusterIsLeft = await run.beside(
+    const isLeft = await run.beside(
       async (lane) => {
-        await project(lane, "docker-plugin");
-        await project(lane, "e2e");
-        await takeWhatIsLeft(lane);
+        for (const name of ["docker-plugin", "e2e", "toolchain"]) await project(lane, name);
       },
       async (lane) => {
+        // First: it takes images that the tests of the stack remove at their end.
+        await project(lane, "fake-aws");
         await lane.stage("Python checks", (output) => pythonChecks(ready, output, context.signal));
         const clusterIsUp = await emptyClusterStages(lane, context, env);
-        const isWaiting = clusterIsUp && os.totalmem() < memoryForBoth;
-        if (clusterIsUp && !isWaiting) await stackOnClusterStage(lane, context, env);
-        await takeWhatIsLeft(lane);
-        return isWaiting;
+        if (!clusterIsUp || os.totalmem() < memoryForBoth) return clusterIsUp;
+        await stackOnClusterStage(lane, context, env);
+        return false;
       },
     );
-    if (clusterIsLeft) await stackOnClusterStage(run, context, env);
+    if (isLeft) await stackOnClusterStage(run, context, env);
   } finally {
     await removeClusterAndImages(context);
   }
