@@ -147,8 +147,6 @@ const byBalancers = "doors are load balancers of AWS, and S3 has its own";
 const byInstance = "databaseInstance of awsOverrides says this";
 const ofDatabase = "the database is the stack's own RDS";
 const byRegion = "the object store is S3 in awsRegion";
-/** All but the master's, which is in the addresses that Airflow shows. */
-const laptopPorts = portKeys.filter((key) => key !== "sparkMasterPort");
 
 /** Settings of other platforms that AWS has no use for, and what says the same there. */
 const insteadOf: Record<string, string> = {
@@ -189,7 +187,7 @@ const insteadOf: Record<string, string> = {
   databaseMemory: byInstance,
   publishCatalog: "the catalog has no door",
   trustedNetwork: "the doors have TLS",
-  ...Object.fromEntries(laptopPorts.map((key) => [key, "doors are at 443, and ports those of a laptop"])),
+  ...Object.fromEntries(portKeys.map((key) => [key, "doors are at 443, and ports those of a laptop"])),
 };
 
 /** What would be ignored, is refused: settings of other platforms, and numbers that a size says. */

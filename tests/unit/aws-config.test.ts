@@ -68,6 +68,7 @@ describe("the AWS settings", () => {
     ["databaseSize", "100", "10: on AWS, databaseDisk of awsOverrides says this"],
     ["objectStoreSize", "100", "50: on AWS, S3 is as large as what it holds"],
     ["trinoPort", "443", "8443: on AWS, doors are at 443, and ports those of a laptop"],
+    ["sparkMasterPort", "5999", "5050: on AWS, doors are at 443, and ports those of a laptop"],
     ["publishCatalog", "true", "false: on AWS, the catalog has no door"],
     ["objectStorePathStyle", "false", "true: on AWS, the object store is S3 in awsRegion"],
     [
