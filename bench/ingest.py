@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from ingest_demo import declared_articles, demo
@@ -125,7 +126,7 @@ def by_size(session: Session, declared: dict[str, Any], sizes: list[int], kinds:
     found = []
     for into, *runs in zip(prepared, *rounds, strict=True):
         for way in runs[0]:
-            middle = {name: sorted(run[way][name] for run in runs)[ROUNDS // 2] for name in runs[0][way]}
+            middle = {name: median(run[way][name] for run in runs) for name in runs[0][way]}
             found.append({"keys": into.kind, "rows": into.size, "way": way, **middle})
             print(json.dumps(found[-1]), flush=True)
     return found
