@@ -99,15 +99,18 @@ test("two sources are worked on at the same time, in Airflow and in Spark", asyn
   const comments = await Promise.all(days.map((day) => onlyTask(commentsDaily, ofDay(day).id)));
   expect(comments.some((task) => overlap(timesOf(task), media))).toBe(true);
 
-  // A quick machine is through with one job while the driver of the next one starts: any two may be the ones that meet.
+  // A quick machine is through with the month while the driver of the next day starts: the malformed day may be the one
+  // that a comment's day meets.
   await until("a job of each source at the same time in Spark's history", 180, async () => {
     const all = await applications(historyUrl);
-    const spansOf = (source: string) =>
+    const spansOf = (...jobs: string[]) =>
       all
-        .filter(({ name }) => name.startsWith(`ingest ${source} `))
+        .filter(({ name }) => jobs.some((job) => name.includes(job)))
         .map(({ attempts: [attempt] }) => [attempt?.startTimeEpoch ?? 0, attempt?.endTimeEpoch ?? 0]);
-    const ofComments = spansOf("tiktokcomment");
-    return spansOf("media").some((ofMedia) => ofComments.some((span) => overlap(span, ofMedia)));
+    const ofMedia = spansOf(`media ${month}`, `media ${badDay}`);
+    const ofComments = spansOf(...days.map((day) => `tiktokcomment ${day}`));
+    const meet = ofMedia.some((span) => ofComments.some((other) => overlap(other, span)));
+    return ofComments.length >= days.length && meet;
   });
 });
 
